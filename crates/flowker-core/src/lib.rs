@@ -1,0 +1,8 @@
+//! The domain of Flowker and the ports through which it meets the world.
+
+pub mod condition;
+pub mod json;
+pub mod path;
+pub mod signature;
+pub mod template;
+pub mod transform;
