@@ -5,9 +5,16 @@
 //! indexes an array from 0, `[*]` reads every element, and on writing `[+]` appends and `[-]`
 //! prepends.
 
+mod read;
+mod target;
+
 use std::fmt;
 
 use serde_json::{Map, Value};
+
+pub use self::read::Found;
+pub use self::target::Target;
+use crate::json;
 
 /// Where a path starts from: something with named members.
 pub trait Scope {
@@ -69,10 +76,25 @@ pub enum PathError {
     /// A bracket that holds none of a number, `*`, `+` and `-`, or that is not closed.
     #[error("the path {0:?} has an index that is none of a number, *, + and -")]
     Index(String),
+    /// More parts than any document has levels.
+    #[error("the path has {0} keys and indexes; at most {max} are allowed", max = json::DEPTH_MAX)]
+    Long(usize),
+    /// `[+]` or `[-]` where something is read.
+    #[error("the path {0:?} is read, and [+] and [-] are only for writing; use [n] or [*]")]
+    WriteOnly(String),
+    /// `[*]` where something is written.
+    #[error("the path {0:?} is written, and [*] is only for reading; use [n], [+] or [-]")]
+    ReadOnly(String),
+    /// `[*]`, `[+]` or `[-]` where one existing member is meant.
+    #[error("the path {0:?} must name one member; use [n]")]
+    NotSingle(String),
+    /// Writing there could make an array of more than [`Target::INDEX_MAX`] nulls.
+    #[error("the indexes of the path {0:?} add up to more than {max}", max = Target::INDEX_MAX)]
+    IndexLarge(String),
 }
 
 impl Path {
-    /// Reads a path.
+    /// Reads a path of at most [`json::DEPTH_MAX`] keys and indexes.
     pub fn parse(text: &str) -> Result<Self, PathError> {
         let mut segments = Vec::new();
         for part in text.split('.') {
@@ -90,6 +112,9 @@ impl Path {
                 segments.push(parse_index(index).ok_or_else(|| PathError::Index(text.to_owned()))?);
                 indexes = rest;
             }
+        }
+        if json::DEPTH_MAX < segments.len() {
+            return Err(PathError::Long(segments.len()));
         }
         let mut segments = segments.into_iter();
         match segments.next() {
