@@ -3,6 +3,7 @@
 pub mod condition;
 pub mod decimal;
 pub mod json;
+pub mod net;
 pub mod path;
 pub mod signature;
 pub mod template;
