@@ -1,7 +1,7 @@
 //! Signatures of incoming webhooks: whether a request comes from who holds the secret, decided over
 //! the raw body and before anything is parsed.
 //!
-//! Every scheme but GitLab's plain token is one [`Recipe`]: where the signature, the timestamp and
+//! Every scheme but GitLab's plain token is one recipe: where the signature, the timestamp and
 //! the delivery's id are found, which bytes are signed, and how. A preset is a recipe written by
 //! us, `generic` is one written in the trigger's configuration.
 
