@@ -13,13 +13,34 @@ use std::fmt::{self, Write as _};
 use json_event_parser::{JsonEvent, SliceJsonParser};
 use serde_json::{Map, Number, Value};
 
-/// How deep arrays and objects may nest. Deeper text is refused, so no recursion over a parsed
-/// value can exhaust a stack.
+/// How deep arrays and objects may nest in a text from outside. Deeper text is refused, so no
+/// recursion over a parsed value can exhaust a stack.
 pub const DEPTH_MAX: usize = 64;
 
-/// How many values (scalars, arrays, objects) one text may hold. Bounds the memory that a parsed
+/// How many values (scalars, arrays, objects) a request may hold. Bounds the memory that a parsed
 /// text takes: 1 MiB of `[[],[],…` would otherwise become 40 times its size.
 pub const VALUES_MAX: usize = 100_000;
+
+/// How much one text may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How deep arrays and objects may nest.
+    pub depth: usize,
+    /// How many values there may be.
+    pub values: usize,
+}
+
+impl Limits {
+    /// For requests.
+    pub const REQUEST: Self = Self { depth: DEPTH_MAX, values: VALUES_MAX };
+
+    /// For answers to our own calls, which may be five times as large as a request: their number of
+    /// values is bounded by their number of bytes.
+    pub const RESPONSE: Self = Self { depth: DEPTH_MAX, values: usize::MAX };
+
+    /// For what was stored by us: values from outside, a few levels further down.
+    pub const STORED: Self = Self { depth: 2 * DEPTH_MAX, values: usize::MAX };
+}
 
 /// A text that is not JSON, or more JSON than is accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,17 +65,30 @@ impl fmt::Display for Place {
     }
 }
 
-/// Parses one JSON text (RFC 8259, UTF-8).
+/// Parses one JSON text (RFC 8259, UTF-8) of a request.
 ///
 /// Of duplicate members the last wins, as the contract says.
 ///
 /// # Errors
 ///
-/// [`JsonError`] for anything that is not exactly one JSON text, and for text that is nested deeper
-/// than [`DEPTH_MAX`] or holds more than [`VALUES_MAX`] values.
+/// [`JsonError`] for anything that is not exactly one JSON text within [`Limits::REQUEST`].
 pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
+    parse_within(text, Limits::REQUEST)
+}
+
+/// Parses one JSON text like [`parse`], within other limits.
+///
+/// # Errors
+///
+/// [`JsonError`] for anything that is not exactly one JSON text within `limits`.
+pub fn parse_within(text: &[u8], limits: Limits) -> Result<Value, JsonError> {
+    let mut tree = Tree { limits, open: Vec::new(), n_values: 0, root: None };
+    // The parser would skip it; RFC 8259 §8.1 lets a receiver refuse it, and senders of anything
+    // else than UTF-8 learn of their mistake.
+    if text.starts_with(b"\xEF\xBB\xBF") {
+        return Err(tree.limit("the text begins with a byte order mark; leave it out".to_owned()));
+    }
     let mut parser = SliceJsonParser::new(text);
-    let mut tree = Tree::default();
     loop {
         let event = parser.parse_next().map_err(|error| {
             let at = error.location().start;
@@ -78,8 +112,8 @@ enum Open {
     Object(Map<String, Value>, Option<String>),
 }
 
-#[derive(Default)]
 struct Tree {
+    limits: Limits,
     open: Vec<Open>,
     n_values: usize,
     root: Option<Value>,
@@ -100,11 +134,14 @@ impl Tree {
                 }
                 Ok(())
             }
-            JsonEvent::EndArray | JsonEvent::EndObject => match self.open.pop() {
-                Some(Open::Array(items)) => self.attach(Value::Array(items)),
-                Some(Open::Object(members, _)) => self.attach(Value::Object(members)),
-                None => Ok(()),
-            },
+            JsonEvent::EndArray | JsonEvent::EndObject => {
+                match self.open.pop() {
+                    Some(Open::Array(items)) => self.attach(Value::Array(items)),
+                    Some(Open::Object(members, _)) => self.attach(Value::Object(members)),
+                    None => {}
+                }
+                Ok(())
+            }
             JsonEvent::Eof => Ok(()),
         }
     }
@@ -122,10 +159,11 @@ impl Tree {
 
     fn put(&mut self, value: Value) -> Result<(), JsonError> {
         self.count()?;
-        self.attach(value)
+        self.attach(value);
+        Ok(())
     }
 
-    fn attach(&mut self, value: Value) -> Result<(), JsonError> {
+    fn attach(&mut self, value: Value) {
         match self.open.last_mut() {
             None => self.root = Some(value),
             Some(Open::Array(items)) => items.push(value),
@@ -136,15 +174,14 @@ impl Tree {
                 }
             }
         }
-        Ok(())
     }
 
     fn count(&mut self) -> Result<(), JsonError> {
         self.n_values += 1;
-        if self.n_values <= VALUES_MAX {
+        if self.n_values <= self.limits.values {
             return Ok(());
         }
-        Err(self.limit(format!("the text holds more than {VALUES_MAX} values")))
+        Err(self.limit(format!("the text holds more than {} values", self.limits.values)))
     }
 
     fn limit(&self, message: String) -> JsonError {

@@ -11,14 +11,13 @@ mod recipe;
 mod scheme;
 mod secret;
 
-use std::fmt;
-
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 
 use self::recipe::Recipe;
 use self::scheme::Scheme;
 use self::secret::Secret;
+use crate::refusal::Fault;
 
 /// How many secrets may be active at once: the current one, the next, and one that is retiring.
 pub const SECRETS_MAX: usize = 3;
@@ -51,15 +50,6 @@ enum Check {
         id_header: &'static str,
     },
     Mac(Recipe),
-}
-
-/// A member of the configuration that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// The member, relative to the signature's object: `secrets[1]`; empty for the object itself.
-    pub path: String,
-    /// What is wrong and what is expected. Never holds a secret.
-    pub message: String,
 }
 
 /// Where the headers of a request are looked up.
@@ -190,21 +180,6 @@ impl Signature {
                 Ok(Verified { delivery_id: request.unsigned_id(id_header)? })
             }
         }
-    }
-}
-
-impl Fault {
-    fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into() }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
-            return f.write_str(&self.message);
-        }
-        write!(f, "{}: {}", self.path, self.message)
     }
 }
 

@@ -17,7 +17,6 @@ mod run;
 mod spec;
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -31,25 +30,6 @@ use crate::json::{DEPTH_MAX, Kind};
 
 /// How many paths one mapping or list of transforms may hold.
 pub const PATHS_MAX: usize = 2_000;
-
-/// What is wrong with one member of a definition, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Where it stands, from the value that was read: `[2].spec.sources[0].path`. Empty for that
-    /// value as a whole.
-    pub member: String,
-    /// For the author of the definition.
-    pub message: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.member.is_empty() {
-            return f.write_str(&self.message);
-        }
-        write!(f, "{}: {}", self.member, self.message)
-    }
-}
 
 /// What operations need that is not in the document.
 pub struct Env<'a> {

@@ -6,8 +6,9 @@ use super::encoding::Encoding;
 use super::recipe::{Algorithm, Family, Layout, Part, Recipe};
 use super::scheme::{self, Scheme, TOLERANCE_SECONDS};
 use super::secret::{KeyForm, Secret};
-use super::{Check, Fault, SECRETS_MAX, Signature};
+use super::{Check, SECRETS_MAX, Signature};
 use crate::json::kind;
+use crate::refusal::Fault;
 
 /// The widest tolerance, in seconds: beyond a day a timestamp protects nothing.
 const TOLERANCE_SECONDS_MAX: u64 = 86_400;
@@ -34,7 +35,7 @@ struct Form<'a> {
 }
 
 impl<'a> Form<'a> {
-    fn fault(&mut self, path: impl Into<String>, message: impl Into<String>) {
+    fn fault(&mut self, path: impl Into<String>, message: impl std::fmt::Display) {
         self.faults.push(Fault::new(path, message));
     }
 

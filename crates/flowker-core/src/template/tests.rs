@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::transform::Fault;
+use crate::refusal::Fault;
 
 fn scope() -> Value {
     let text = br#"{"s": "a b", "n": 12345678901234567890.10, "t": true, "z": null, "o": {"k": [1, "x"]}, "r": "{{ s }}", "l": [{"p": 1}, {}]}"#;

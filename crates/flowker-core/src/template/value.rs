@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{Piece, RenderError, Template, read, refuse};
 use crate::path::{Path, Scope};
-use crate::transform::{Budget, Fault};
+use crate::refusal::Fault;
+use crate::transform::Budget;
 
 /// A JSON value whose strings may hold references.
 ///
@@ -67,7 +68,7 @@ impl Node {
             Value::String(text) => match Template::parse(text) {
                 Ok(template) => Self::of_text(template),
                 Err(error) => {
-                    faults.push(Fault { member: place.clone(), message: error.to_string() });
+                    faults.push(Fault { path: place.clone(), message: error.to_string() });
                     Self::Literal(Value::Null)
                 }
             },

@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::operation::Operation;
 use super::run::{Failure, Run};
 use super::spec::Spec;
-use super::{Budget, Env, Fault, PATHS_MAX, Reads, TransformError};
+use super::{Budget, Env, PATHS_MAX, Reads, TransformError};
 use crate::path::Path;
+use crate::refusal::Fault;
 
 /// A list of operations, ready to be applied.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,7 +98,7 @@ impl Entry {
         let operation = Operation::parse(name, entry.at("operation"), &spec)?;
         if require && matches!(operation, Operation::Coalesce { .. }) {
             let message = "is not for coalesce, which changes nothing if it finds nothing";
-            return Err(Fault { member: entry.at("require"), message: message.to_owned() });
+            return Err(Fault { path: entry.at("require"), message: message.to_owned() });
         }
         Ok(Self { index, operation, require })
     }
@@ -113,7 +114,7 @@ impl Failure {
 /// The fault of a list with so many paths, if they are too many.
 pub(super) fn too_many(n_paths: usize) -> Option<Fault> {
     (PATHS_MAX < n_paths).then(|| Fault {
-        member: String::new(),
+        path: String::new(),
         message: format!("holds {n_paths} paths; at most {PATHS_MAX} are allowed"),
     })
 }

@@ -6,9 +6,10 @@ use super::list::too_many;
 use super::operation::Operation;
 use super::run::{Failure, Run};
 use super::spec::{self, Spec, expected};
-use super::{Budget, Env, Fault, Reads, Reason, TransformError};
+use super::{Budget, Env, Reads, Reason, TransformError};
 use crate::json;
 use crate::path::{Path, Scope, Target};
+use crate::refusal::Fault;
 
 /// Which of a node's two mappings it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

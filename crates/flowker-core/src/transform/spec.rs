@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::Fault;
 use crate::json;
 use crate::path::{Path, PathError, Target};
+use crate::refusal::Fault;
 
 /// An object of a definition, and where it stands.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ impl<'a> Spec<'a> {
     pub(super) fn read(value: &'a Value, place: String) -> Result<Self, Fault> {
         match value {
             Value::Object(members) if members.is_empty() => {
-                Err(Fault { member: place, message: "is empty".to_owned() })
+                Err(Fault { path: place, message: "is empty".to_owned() })
             }
             Value::Object(members) => Ok(Self { members, place }),
             _ => Err(expected(place, "an object", value)),
@@ -39,7 +39,7 @@ impl<'a> Spec<'a> {
     /// A member that has to be there.
     pub(super) fn need(&self, name: &str) -> Result<&'a Value, Fault> {
         self.members.get(name).ok_or_else(|| Fault {
-            member: self.at(name),
+            path: self.at(name),
             message: "is missing, and it is required".to_owned(),
         })
     }
@@ -73,7 +73,7 @@ impl<'a> Spec<'a> {
 
 /// A fault of a member that is of another kind than `wanted`.
 pub(super) fn expected(member: String, wanted: &str, found: &Value) -> Fault {
-    Fault { member, message: format!("must be {wanted} and is {}", json::kind(found)) }
+    Fault { path: member, message: format!("must be {wanted} and is {}", json::kind(found)) }
 }
 
 pub(super) fn text(value: &Value, member: String) -> Result<&str, Fault> {
@@ -88,7 +88,7 @@ pub(super) fn items(value: &Value, member: String) -> Result<&[Value], Fault> {
 pub(super) fn source(path: &str, member: String) -> Result<Path, Fault> {
     if path == "$" {
         let message = "`$` is only for the sources of shift; name a member".to_owned();
-        return Err(Fault { member, message });
+        return Err(Fault { path: member, message });
     }
     Path::parse_source(path).map_err(|error| refused(member, &error))
 }
@@ -119,5 +119,5 @@ pub(super) fn paths<T>(
 }
 
 fn refused(member: String, error: &PathError) -> Fault {
-    Fault { member, message: error.to_string() }
+    Fault { path: member, message: error.to_string() }
 }

@@ -7,6 +7,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::path::Path;
+use crate::refusal::Fault;
 
 fn with_env<T>(run: impl FnOnce(&Env<'_>) -> T) -> T {
     let new_uuid = || Uuid::from_u128(0x1111_2222_3333_4444_8555_6666_7777_8888);

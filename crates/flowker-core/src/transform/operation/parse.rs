@@ -9,7 +9,7 @@ use super::{
     Edit, Hash, OPERATIONS, Operation, Piece, Shift, Source, TimeFormat, Timestamp, Version,
 };
 use crate::path::Path;
-use crate::transform::Fault;
+use crate::refusal::Fault;
 use crate::transform::layout::Layout;
 use crate::transform::spec::{self, Spec};
 
@@ -45,7 +45,7 @@ impl Operation {
             _ => {
                 let known = OPERATIONS.join(", ");
                 let message = format!("there is no operation {name:?}; use one of {known}");
-                return Err(Fault { member: name_place, message });
+                return Err(Fault { path: name_place, message });
             }
         })
     }
@@ -71,7 +71,7 @@ fn shift(target: &str, value: &Value, place: String) -> Result<Shift, Fault> {
     let (sources, is_wrapped) = match value {
         Value::String(text) => (vec![source(text, place.clone())?], false),
         Value::Array(items) if items.is_empty() => {
-            return Err(Fault { member: place, message: "names no source".to_owned() });
+            return Err(Fault { path: place, message: "names no source".to_owned() });
         }
         Value::Array(_) => (spec::paths(value, &place, source)?, true),
         other => return Err(spec::expected(place, "a path or an array of paths", other)),
@@ -94,7 +94,7 @@ fn piece(source: &Spec<'_>) -> Result<Piece, Fault> {
         (true, false) => path(source).map(Piece::Path),
         (false, true) => Ok(Piece::Text(source.need_text("value")?.to_owned())),
         _ => Err(Fault {
-            member: source.place.clone(),
+            path: source.place.clone(),
             message: "must have either a `path` or a `value`".to_owned(),
         }),
     }
@@ -130,7 +130,7 @@ fn time_format(spec: &Spec<'_>, name: &str) -> Result<TimeFormat, Fault> {
         return Ok(TimeFormat::Unix);
     }
     Layout::parse(text).map(TimeFormat::Layout).ok_or_else(|| Fault {
-        member: spec.at(name),
+        path: spec.at(name),
         message: format!(
             "{text:?} shows no part of a time; write how 2006-01-02T15:04:05Z07:00 would look"
         ),
@@ -144,7 +144,7 @@ fn version(spec: &Spec<'_>) -> Result<Version, Fault> {
         Some(5) => Hash::Sha1,
         _ => {
             let message = "must be the number 3, 4 or 5".to_owned();
-            return Err(Fault { member: spec.at("version"), message });
+            return Err(Fault { path: spec.at("version"), message });
         }
     };
     let namespace = match spec.need_text("namespace")? {
@@ -153,7 +153,7 @@ fn version(spec: &Spec<'_>) -> Result<Version, Fault> {
         "OID" => Uuid::NAMESPACE_OID,
         "X500" => Uuid::NAMESPACE_X500,
         text => Uuid::parse_str(text).map_err(|_| Fault {
-            member: spec.at("namespace"),
+            path: spec.at("namespace"),
             message: "must be DNS, URL, OID, X500 or a UUID".to_owned(),
         })?,
     };
@@ -164,7 +164,7 @@ fn version(spec: &Spec<'_>) -> Result<Version, Fault> {
     }
     if names.is_empty() {
         let message = "names nothing that the UUID could be made of".to_owned();
-        return Err(Fault { member: spec.at("names"), message });
+        return Err(Fault { path: spec.at("names"), message });
     }
     Ok(Version::Named { hash, namespace, names })
 }
@@ -177,7 +177,7 @@ fn characters(spec: &Spec<'_>) -> Result<BTreeSet<char>, Fault> {
     let characters = spec.need_text("characters")?;
     if characters.trim().is_empty() {
         let message = "must hold a character that is not a space".to_owned();
-        return Err(Fault { member: spec.at("characters"), message });
+        return Err(Fault { path: spec.at("characters"), message });
     }
     Ok(characters.chars().collect())
 }
@@ -185,7 +185,7 @@ fn characters(spec: &Spec<'_>) -> Result<BTreeSet<char>, Fault> {
 fn affix(spec: &Spec<'_>, name: &str) -> Result<String, Fault> {
     let affix = spec.need_text(name)?;
     if affix.is_empty() {
-        return Err(Fault { member: spec.at(name), message: "is empty".to_owned() });
+        return Err(Fault { path: spec.at(name), message: "is empty".to_owned() });
     }
     Ok(affix.to_owned())
 }

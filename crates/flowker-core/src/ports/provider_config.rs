@@ -1,0 +1,135 @@
+//! Provider configurations: how a provider is reached, and with which credentials.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+use super::StoreError;
+use super::workflow::{Cursor, NamedSort};
+use crate::id::ProviderConfigId;
+use crate::time::Timestamp;
+
+/// Settings with which a provider is called.
+#[derive(Clone, PartialEq)]
+pub struct ProviderConfig {
+    /// Never changes.
+    pub id: ProviderConfigId,
+    /// Unique over all provider configurations; 1 to 100 bytes.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// Of the catalog. Never changes.
+    pub provider_id: String,
+    /// Secrets included: mask before showing.
+    pub config: Map<String, Value>,
+    /// Whether steps may use it.
+    pub status: ConfigStatus,
+    /// Whatever the owner keeps with it.
+    pub metadata: Map<String, Value>,
+    /// Grows by one with every change.
+    pub revision: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+impl fmt::Debug for ProviderConfig {
+    /// Leaves out `config`, which holds secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProviderConfig")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("provider_id", &self.provider_id)
+            .field("status", &self.status)
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether steps may use a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConfigStatus {
+    /// They may.
+    Active,
+    /// They fail.
+    Disabled,
+}
+
+impl ConfigStatus {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Active, Self::Disabled];
+
+    /// The word that travels and is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    /// Reads the word. `None` for any other.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == text)
+    }
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigWritten {
+    /// It is stored.
+    Done,
+    /// Another configuration has the name. Nothing was written.
+    NameTaken,
+    /// The stored revision is another, or the configuration is gone. Nothing was written.
+    Stale,
+}
+
+/// Which configurations a list holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderConfigQuery {
+    /// In one status only.
+    pub status: Option<ConfigStatus>,
+    /// Of one provider only.
+    pub provider_id: Option<String>,
+    /// In which order.
+    pub sort: NamedSort,
+    /// Strictly after this place.
+    pub after: Option<Cursor>,
+    /// How many at the most.
+    pub limit: usize,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProviderConfigPage {
+    /// In the order that was asked for.
+    pub items: Vec<ProviderConfig>,
+    /// Whether there are more behind them.
+    pub has_more: bool,
+}
+
+/// Keeps provider configurations. Proved by `flowker_testkit::provider_config_store_contract!`.
+#[cfg_attr(feature = "mocks", mockall::automock)]
+#[async_trait]
+pub trait ProviderConfigStore: fmt::Debug + Send + Sync {
+    /// Stores a new one. Never answers [`ConfigWritten::Stale`].
+    ///
+    /// - MUST let one of several racers with the same name win.
+    async fn create(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError>;
+
+    /// Reads one.
+    async fn get(&self, id: ProviderConfigId) -> Result<Option<ProviderConfig>, StoreError>;
+
+    /// Reads one page of a list.
+    async fn list(&self, query: ProviderConfigQuery) -> Result<ProviderConfigPage, StoreError>;
+
+    /// Replaces one. `config.revision` is the new revision, one above the one that was read.
+    ///
+    /// - MUST answer [`ConfigWritten::Stale`] unless the stored revision is one below it.
+    async fn update(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError>;
+
+    /// Removes one; whether it was there.
+    async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError>;
+}
