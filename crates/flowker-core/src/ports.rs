@@ -5,15 +5,14 @@
 //! transaction crosses a port. An answer with several meanings is an enum. `flowker-testkit` has a
 //! suite for each store port that proves its MUSTs.
 
-mod access;
 mod execution;
 mod idempotency;
 mod provider;
 mod provider_config;
 mod runtime;
+mod shared;
 mod workflow;
 
-pub use access::{ApiKeyStore, RateLimit};
 pub use execution::{
     Acceptance, Append, CancelAnswer, Claim, ExecutionPage, ExecutionQuery, ExecutionSort,
     ExecutionStore, NewExecution, Precondition,
@@ -27,6 +26,7 @@ pub use provider_config::{
     ProviderConfigStore,
 };
 pub use runtime::{Clock, Dispatcher, IdSource};
+pub use shared::{RateLimit, SharedValues};
 pub use workflow::{
     Activation, Cursor, Direction, NamedSort, NamedSortKey, Transition, WorkflowPage,
     WorkflowQuery, WorkflowStore, WorkflowWritten,
@@ -34,12 +34,12 @@ pub use workflow::{
 
 #[cfg(feature = "mocks")]
 pub use {
-    access::{MockApiKeyStore, MockRateLimit},
     execution::MockExecutionStore,
     idempotency::MockIdempotencyStore,
     provider::MockProvider,
     provider_config::MockProviderConfigStore,
     runtime::{MockClock, MockDispatcher, MockIdSource},
+    shared::{MockRateLimit, MockSharedValues},
     workflow::MockWorkflowStore,
 };
 
