@@ -1,0 +1,275 @@
+//! The promises of the store ports, one function each, over the traits.
+//!
+//! Every function takes an empty store as a [`Subject`] and panics if the promise is not kept. The
+//! macros list them: an adapter runs the macro, and so runs them all.
+
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "they panic if a promise is broken: that is what they are for"
+)]
+
+pub mod execution;
+pub mod idempotency;
+pub mod provider_config;
+pub mod shared_values;
+pub mod workflow;
+
+use flowker_core::ports::{Activation, Direction, Transition, WorkflowWritten};
+use flowker_core::workflow::{Lifecycle, Workflow};
+use tokio::task::JoinSet;
+
+use crate::sample;
+use crate::subject::Subject;
+
+/// How many callers race.
+pub const RACERS: usize = 32;
+
+const DIRECTIONS: [Direction; 2] = [Direction::Ascending, Direction::Descending];
+
+/// Runs [`RACERS`] callers at once and answers what they got.
+async fn race<F>(caller: impl Fn(u64) -> F) -> Vec<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let mut racers = JoinSet::new();
+    for idx in 0..RACERS as u64 {
+        racers.spawn(caller(idx));
+    }
+    racers.join_all().await
+}
+
+/// Stores the `n`-th sample as a draft.
+async fn draft(subject: &Subject, n: u64) -> Workflow {
+    let workflow = sample::workflow(n);
+    let answer = subject.stores.workflows.create(workflow.clone()).await.expect("create");
+    assert_eq!(answer, WorkflowWritten::Done(workflow.clone()));
+    workflow
+}
+
+#[track_caller]
+fn done(answer: WorkflowWritten) -> Workflow {
+    match answer {
+        WorkflowWritten::Done(workflow) => workflow,
+        other => panic!("it is written, not {other:?}"),
+    }
+}
+
+/// The activation of a workflow with the route of the sample of the same number.
+fn activation(workflow: &Workflow, n: u64) -> Activation {
+    Activation {
+        id: workflow.id,
+        revision: workflow.revision,
+        routes: vec![sample::route(n)],
+        at: sample::moment(1_000),
+    }
+}
+
+/// Activates the first sample.
+async fn activate(subject: &Subject, workflow: &Workflow) -> Workflow {
+    let answer = subject.stores.workflows.activate(activation(workflow, 1)).await;
+    done(answer.expect("activate"))
+}
+
+/// Stores the `n`-th sample and activates it with its own route.
+async fn active_workflow(subject: &Subject, n: u64) -> Workflow {
+    let workflow = draft(subject, n).await;
+    let answer = subject.stores.workflows.activate(activation(&workflow, n)).await;
+    done(answer.expect("activate"))
+}
+
+fn transition(workflow: &Workflow, to: Lifecycle) -> Transition {
+    Transition { id: workflow.id, revision: workflow.revision, to, at: sample::moment(2_000) }
+}
+
+async fn deactivate(subject: &Subject, workflow: &Workflow) -> Workflow {
+    let transition = transition(workflow, Lifecycle::Inactive);
+    done(subject.stores.workflows.transition(transition).await.expect("transition"))
+}
+
+/// One test for each promise of a suite. Not for use by itself.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! contract_tests {
+    ($suite:ident, $make:expr, [$($promise:ident)+]) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $promise() {
+                $crate::contract::$suite::$promise(($make)().await).await;
+            }
+        )+
+    };
+}
+
+/// Proves that an adapter keeps the promises of
+/// [`ExecutionStore`](flowker_core::ports::ExecutionStore), with one test each.
+///
+/// `$make` is an async function, or a closure that answers a future, of an empty
+/// [`Subject`](crate::Subject). The calling crate needs tokio with `macros` and `rt-multi-thread`.
+#[macro_export]
+macro_rules! execution_store_contract {
+    ($make:expr) => {
+        mod execution_store_contract {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $crate::contract_tests!(execution, $make, [
+                what_was_accepted_comes_back_exactly
+                an_unknown_execution_is_not_found
+                an_owner_makes_an_execution_running
+                a_known_key_replays_what_it_started
+                a_key_with_another_request_is_refused
+                keys_that_differ_in_a_byte_are_different_keys
+                a_key_of_one_workflow_means_nothing_to_another
+                a_known_key_answers_before_the_workflow_is_looked_at
+                only_the_active_version_accepts
+                without_a_precondition_no_workflow_is_needed
+                racers_with_one_key_get_one_execution
+                racers_with_one_key_and_two_requests_carry_out_one
+                racers_with_different_keys_do_not_meet
+                a_key_is_free_after_its_retention_and_the_end
+                a_key_is_kept_for_its_retention
+                a_key_outlives_its_retention_until_the_end
+                what_was_acknowledged_outlives_its_owner
+                every_entry_comes_back_exactly
+                entries_keep_the_order_of_the_calls
+                racing_appends_are_each_written_once_and_whole
+                entries_and_the_end_are_written_together
+                every_end_comes_back_exactly
+                the_current_step_counts_steps_that_ended
+                a_write_with_another_fence_is_refused_whole
+                nothing_is_written_after_the_end
+                racers_end_an_execution_once
+                what_nobody_owned_is_adopted
+                the_oldest_are_adopted_first
+                racers_adopt_each_execution_once
+                a_living_owner_keeps_what_it_owns
+                nobody_adopts_from_itself
+                what_a_lapsed_owner_drove_is_adopted
+                an_old_owner_is_refused_after_an_adoption
+                an_adoption_and_a_write_do_not_cross
+                what_has_ended_is_not_adopted
+                what_was_given_back_goes_to_anyone
+                what_was_given_back_waits_for_its_moment
+                only_the_owner_loads
+                an_execution_is_cancelled_whoever_owns_it
+                what_has_ended_is_not_cancelled
+                an_unknown_execution_is_not_cancelled
+                a_cancellation_and_the_end_do_not_cross
+                pages_hold_every_execution_once
+                lists_show_what_get_shows
+                filters_hold_over_all_pages
+            ]);
+        }
+    };
+}
+
+/// Proves that an adapter keeps the promises of
+/// [`IdempotencyStore`](flowker_core::ports::IdempotencyStore), with one test each. As
+/// [`execution_store_contract!`](crate::execution_store_contract).
+#[macro_export]
+macro_rules! idempotency_store_contract {
+    ($make:expr) => {
+        mod idempotency_store_contract {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $crate::contract_tests!(idempotency, $make, [
+                a_claimed_key_is_found_as_it_stands_now
+                a_key_that_was_not_claimed_is_not_found
+                an_expired_key_is_not_found
+                the_key_of_an_unfinished_execution_is_found
+                only_expired_keys_are_forgotten
+                the_key_of_an_unfinished_execution_is_not_forgotten
+                no_more_keys_are_forgotten_than_asked_for
+                a_forgotten_key_can_be_claimed_again
+            ]);
+        }
+    };
+}
+
+/// Proves that an adapter keeps the promises of
+/// [`WorkflowStore`](flowker_core::ports::WorkflowStore), with one test each. As
+/// [`execution_store_contract!`](crate::execution_store_contract).
+#[macro_export]
+macro_rules! workflow_store_contract {
+    ($make:expr) => {
+        mod workflow_store_contract {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $crate::contract_tests!(workflow, $make, [
+                a_workflow_comes_back_exactly
+                an_unknown_workflow_is_not_found
+                names_are_unique
+                racers_with_one_name_make_one_workflow
+                an_update_replaces_what_can_be_edited
+                a_stale_update_is_refused
+                racing_updates_overtake_each_other_in_turn
+                an_update_does_not_take_a_name
+                a_deleted_workflow_is_gone_and_its_name_free
+                an_active_workflow_is_not_deleted
+                a_stale_deletion_is_refused
+                an_activation_freezes_the_next_version
+                a_frozen_version_never_changes
+                an_activation_registers_its_routes
+                a_stale_activation_is_refused
+                a_route_that_is_held_refuses_the_whole_activation
+                a_route_twice_refuses_the_whole_activation
+                racers_for_one_route_activate_one
+                racing_activations_freeze_one_version
+                a_transition_removes_all_routes
+                a_stale_transition_is_refused
+                after_a_transition_nothing_is_accepted
+                the_routes_revision_grows_with_every_change
+                pages_hold_every_workflow_once
+                filters_hold_over_all_pages
+            ]);
+        }
+    };
+}
+
+/// Proves that an adapter keeps the promises of
+/// [`ProviderConfigStore`](flowker_core::ports::ProviderConfigStore), with one test each. As
+/// [`execution_store_contract!`](crate::execution_store_contract).
+#[macro_export]
+macro_rules! provider_config_store_contract {
+    ($make:expr) => {
+        mod provider_config_store_contract {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $crate::contract_tests!(provider_config, $make, [
+                a_configuration_comes_back_exactly
+                an_unknown_configuration_is_not_found
+                names_are_unique
+                racers_with_one_name_make_one_configuration
+                an_update_replaces_the_configuration
+                a_stale_update_is_refused
+                racing_updates_overtake_each_other_in_turn
+                an_update_does_not_take_a_name
+                a_deleted_configuration_is_gone_and_its_name_free
+                pages_hold_every_configuration_once
+                filters_hold_over_all_pages
+            ]);
+        }
+    };
+}
+
+/// Proves that an adapter keeps the promises of
+/// [`SharedValues`](flowker_core::ports::SharedValues), with one test each. As
+/// [`execution_store_contract!`](crate::execution_store_contract).
+#[macro_export]
+macro_rules! shared_values_contract {
+    ($make:expr) => {
+        mod shared_values_contract {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $crate::contract_tests!(shared_values, $make, [
+                a_value_that_was_not_kept_is_not_there
+                the_first_value_stays
+                racers_for_one_name_agree
+            ]);
+        }
+    };
+}

@@ -1,0 +1,173 @@
+//! Every store port, passed on with the faults of the script.
+
+use async_trait::async_trait;
+use flowker_core::execution::{Entry, Execution, Fence, Owned, Summary};
+use flowker_core::id::{ExecutionId, ProviderConfigId, ReplicaId, WorkflowId};
+use flowker_core::idempotency::IdempotencyKey;
+use flowker_core::ports::{
+    Acceptance, Activation, Append, CancelAnswer, ConfigWritten, ExecutionPage, ExecutionQuery,
+    ExecutionStore, IdempotencyStore, KnownKey, NewExecution, ProviderConfig, ProviderConfigPage,
+    ProviderConfigQuery, ProviderConfigStore, SharedValues, StoreError, Transition, WorkflowPage,
+    WorkflowQuery, WorkflowStore, WorkflowWritten,
+};
+use flowker_core::time::Timestamp;
+use flowker_core::workflow::{Definition, Route, WebhookPath, Workflow};
+
+use super::{FaultyStore, Method};
+
+#[async_trait]
+impl ExecutionStore for FaultyStore {
+    async fn accept(&self, new: NewExecution) -> Result<Acceptance, StoreError> {
+        self.pass_on(Method::Accept, self.inner.executions.accept(new)).await
+    }
+
+    async fn append(&self, append: Append) -> Result<(), StoreError> {
+        self.pass_on(Method::Append, self.inner.executions.append(append)).await
+    }
+
+    async fn adopt(
+        &self,
+        owner: ReplicaId,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Owned>, StoreError> {
+        self.pass_on(Method::Adopt, self.inner.executions.adopt(owner, limit, now)).await
+    }
+
+    async fn release(
+        &self,
+        id: ExecutionId,
+        fence: Fence,
+        due: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.pass_on(Method::Release, self.inner.executions.release(id, fence, due)).await
+    }
+
+    async fn keep_alive(&self, owner: ReplicaId) -> Result<(), StoreError> {
+        self.pass_on(Method::KeepAlive, self.inner.executions.keep_alive(owner)).await
+    }
+
+    async fn load(&self, id: ExecutionId, fence: Fence) -> Result<Option<Owned>, StoreError> {
+        self.pass_on(Method::Load, self.inner.executions.load(id, fence)).await
+    }
+
+    async fn cancel(&self, id: ExecutionId, at: Timestamp) -> Result<CancelAnswer, StoreError> {
+        self.pass_on(Method::Cancel, self.inner.executions.cancel(id, at)).await
+    }
+
+    async fn get(&self, id: ExecutionId) -> Result<Option<Summary>, StoreError> {
+        self.pass_on(Method::GetExecution, self.inner.executions.get(id)).await
+    }
+
+    async fn execution(&self, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
+        self.pass_on(Method::Execution, self.inner.executions.execution(id)).await
+    }
+
+    async fn journal(&self, id: ExecutionId) -> Result<Vec<Entry>, StoreError> {
+        self.pass_on(Method::Journal, self.inner.executions.journal(id)).await
+    }
+
+    async fn list(&self, query: ExecutionQuery) -> Result<ExecutionPage, StoreError> {
+        self.pass_on(Method::ListExecutions, self.inner.executions.list(query)).await
+    }
+}
+
+#[async_trait]
+impl IdempotencyStore for FaultyStore {
+    async fn find(
+        &self,
+        workflow_id: WorkflowId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<KnownKey>, StoreError> {
+        self.pass_on(Method::FindKey, self.inner.keys.find(workflow_id, key)).await
+    }
+
+    async fn purge_expired(&self, limit: usize) -> Result<usize, StoreError> {
+        self.pass_on(Method::PurgeExpired, self.inner.keys.purge_expired(limit)).await
+    }
+}
+
+#[async_trait]
+impl WorkflowStore for FaultyStore {
+    async fn create(&self, workflow: Workflow) -> Result<WorkflowWritten, StoreError> {
+        self.pass_on(Method::CreateWorkflow, self.inner.workflows.create(workflow)).await
+    }
+
+    async fn get(&self, id: WorkflowId) -> Result<Option<Workflow>, StoreError> {
+        self.pass_on(Method::GetWorkflow, self.inner.workflows.get(id)).await
+    }
+
+    async fn list(&self, query: WorkflowQuery) -> Result<WorkflowPage, StoreError> {
+        self.pass_on(Method::ListWorkflows, self.inner.workflows.list(query)).await
+    }
+
+    async fn update(&self, workflow: Workflow) -> Result<WorkflowWritten, StoreError> {
+        self.pass_on(Method::UpdateWorkflow, self.inner.workflows.update(workflow)).await
+    }
+
+    async fn activate(&self, activation: Activation) -> Result<WorkflowWritten, StoreError> {
+        self.pass_on(Method::Activate, self.inner.workflows.activate(activation)).await
+    }
+
+    async fn transition(&self, transition: Transition) -> Result<WorkflowWritten, StoreError> {
+        self.pass_on(Method::Transition, self.inner.workflows.transition(transition)).await
+    }
+
+    async fn delete(&self, id: WorkflowId, revision: u64) -> Result<bool, StoreError> {
+        self.pass_on(Method::DeleteWorkflow, self.inner.workflows.delete(id, revision)).await
+    }
+
+    async fn version(
+        &self,
+        id: WorkflowId,
+        version: u32,
+    ) -> Result<Option<Definition>, StoreError> {
+        self.pass_on(Method::Version, self.inner.workflows.version(id, version)).await
+    }
+
+    async fn routes(&self) -> Result<Vec<Route>, StoreError> {
+        self.pass_on(Method::Routes, self.inner.workflows.routes()).await
+    }
+
+    async fn route(&self, method: &str, path: &WebhookPath) -> Result<Option<Route>, StoreError> {
+        self.pass_on(Method::Route, self.inner.workflows.route(method, path)).await
+    }
+
+    async fn routes_revision(&self) -> Result<u64, StoreError> {
+        self.pass_on(Method::RoutesRevision, self.inner.workflows.routes_revision()).await
+    }
+}
+
+#[async_trait]
+impl ProviderConfigStore for FaultyStore {
+    async fn create(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
+        self.pass_on(Method::CreateConfig, self.inner.configs.create(config)).await
+    }
+
+    async fn get(&self, id: ProviderConfigId) -> Result<Option<ProviderConfig>, StoreError> {
+        self.pass_on(Method::GetConfig, self.inner.configs.get(id)).await
+    }
+
+    async fn list(&self, query: ProviderConfigQuery) -> Result<ProviderConfigPage, StoreError> {
+        self.pass_on(Method::ListConfigs, self.inner.configs.list(query)).await
+    }
+
+    async fn update(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
+        self.pass_on(Method::UpdateConfig, self.inner.configs.update(config)).await
+    }
+
+    async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError> {
+        self.pass_on(Method::DeleteConfig, self.inner.configs.delete(id)).await
+    }
+}
+
+#[async_trait]
+impl SharedValues for FaultyStore {
+    async fn keep(&self, name: &str, value: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        self.pass_on(Method::KeepShared, self.inner.shared.keep(name, value)).await
+    }
+
+    async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.pass_on(Method::ReadShared, self.inner.shared.read(name)).await
+    }
+}

@@ -1,0 +1,80 @@
+//! Provider configurations and shared values in memory.
+
+use async_trait::async_trait;
+use flowker_core::id::ProviderConfigId;
+use flowker_core::ports::{
+    ConfigWritten, ProviderConfig, ProviderConfigPage, ProviderConfigQuery, ProviderConfigStore,
+    SharedValues, StoreError,
+};
+
+use super::page::{self, Named, NamedKey};
+use super::{MemoryStore, State};
+
+impl State {
+    fn has_config_named(&self, config: &ProviderConfig) -> bool {
+        self.configs.values().any(|it| it.name == config.name && it.id != config.id)
+    }
+}
+
+#[async_trait]
+impl ProviderConfigStore for MemoryStore {
+    async fn create(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
+        let mut state = self.lock();
+        if state.has_config_named(&config) {
+            return Ok(ConfigWritten::NameTaken);
+        }
+        state.configs.insert(config.id, config);
+        Ok(ConfigWritten::Done)
+    }
+
+    async fn get(&self, id: ProviderConfigId) -> Result<Option<ProviderConfig>, StoreError> {
+        Ok(self.lock().configs.get(&id).cloned())
+    }
+
+    async fn list(&self, query: ProviderConfigQuery) -> Result<ProviderConfigPage, StoreError> {
+        let key = |it: &ProviderConfig| {
+            let (id, name) = (*it.id.as_uuid(), it.name.as_str());
+            let (created_at, updated_at) = (it.created_at, it.updated_at);
+            NamedKey::of(query.sort, &Named { id, name, created_at, updated_at })
+        };
+        let after = query.after.as_ref().map(|cursor| NamedKey::read(query.sort, cursor));
+        let after = after.transpose()?;
+        let state = self.lock();
+        let matching = state.configs.values().filter(|it| {
+            query.status.is_none_or(|only| only == it.status)
+                && query.provider_id.as_ref().is_none_or(|only| *only == it.provider_id)
+        });
+        let matching = matching.cloned().collect();
+        let (items, has_more) =
+            page::cut(matching, key, query.sort.direction, after.as_ref(), query.limit);
+        Ok(ProviderConfigPage { items, has_more })
+    }
+
+    async fn update(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
+        let mut state = self.lock();
+        let stored = state.configs.get(&config.id);
+        if stored.is_none_or(|it| it.revision.wrapping_add(1) != config.revision) {
+            return Ok(ConfigWritten::Stale);
+        }
+        if state.has_config_named(&config) {
+            return Ok(ConfigWritten::NameTaken);
+        }
+        state.configs.insert(config.id, config);
+        Ok(ConfigWritten::Done)
+    }
+
+    async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError> {
+        Ok(self.lock().configs.remove(&id).is_some())
+    }
+}
+
+#[async_trait]
+impl SharedValues for MemoryStore {
+    async fn keep(&self, name: &str, value: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        Ok(self.lock().shared.entry(name.to_owned()).or_insert(value).clone())
+    }
+
+    async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.lock().shared.get(name).cloned())
+    }
+}
