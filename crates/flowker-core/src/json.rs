@@ -147,9 +147,10 @@ impl Tree {
     }
 
     fn start(&mut self, container: Open) -> Result<(), JsonError> {
-        if self.open.len() == DEPTH_MAX {
+        let depth = self.limits.depth;
+        if self.open.len() == depth {
             return Err(
-                self.limit(format!("arrays and objects are nested deeper than {DEPTH_MAX} levels"))
+                self.limit(format!("arrays and objects are nested deeper than {depth} levels"))
             );
         }
         self.count()?;

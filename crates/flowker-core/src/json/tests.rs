@@ -66,6 +66,9 @@ fn refuses_what_is_not_one_text() {
 fn bounds_depth_and_size() {
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     assert!(parse(nested(DEPTH_MAX).as_bytes()).is_ok());
+    let stored = |depth| parse_within(nested(depth).as_bytes(), Limits::STORED);
+    assert!(stored(2 * DEPTH_MAX).is_ok());
+    assert!(stored(2 * DEPTH_MAX + 1).is_err());
     refuse(
         nested(DEPTH_MAX + 1),
         "[0][0][0][0][0][0][0][0][0][0][0][0]…: arrays and objects are nested deeper than 64",
