@@ -101,9 +101,10 @@ impl Definition {
 
     /// The document that [`from_document`](Self::from_document) reads.
     pub fn to_document(&self) -> Value {
-        let nodes: Vec<_> = self.nodes.iter().map(Node::to_document).collect();
-        let edges: Vec<_> = self.edges.iter().map(Edge::to_document).collect();
-        let mut document = json!({ "nodes": nodes, "edges": edges });
+        let mut document = json!({ "nodes": null, "edges": null });
+        // Not through `json!`: that would serialize every value once more, and write `1E+5` anew.
+        document["nodes"] = self.nodes.iter().map(Node::to_document).collect();
+        document["edges"] = self.edges.iter().map(Edge::to_document).collect();
         if self.settings != Settings::default() {
             document["settings"] =
                 json!({ "executionTimeoutSeconds": self.settings.execution_timeout_seconds });
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_document_comes_back_as_it_went() {
-        let document = json!({
+        let mut document = json!({
             "nodes": [
                 {"id": "t", "type": "trigger", "position": {"x": -3, "y": 4}, "name": "T",
                  "data": {"path": "/a", "deep": {"n": 1.50}}},
@@ -206,6 +207,8 @@ mod tests {
             ],
             "settings": {"executionTimeoutSeconds": 7},
         });
+        let exponent = crate::json::parse(b"1E+5").expect("a number");
+        document["nodes"][0]["data"]["deep"]["e"] = exponent;
         let definition = Definition::from_document(document.clone()).expect("a definition");
         assert_eq!(definition.to_document(), document);
     }
