@@ -1,0 +1,194 @@
+//! Provider configurations.
+
+use async_trait::async_trait;
+use flowker_core::id::ProviderConfigId;
+use flowker_core::json;
+use flowker_core::ports::{
+    ConfigStatus, ConfigWritten, ProviderConfig, ProviderConfigPage, ProviderConfigQuery,
+    ProviderConfigStore, StoreError,
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::Value;
+
+use crate::SqliteStore;
+use crate::error::Of;
+use crate::named::{Pages, pages};
+use crate::row;
+
+#[async_trait]
+impl ProviderConfigStore for SqliteStore {
+    async fn create(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
+        let documents = Documents::of(&config);
+        self.transact(move |db, _| {
+            let is_new = insert(db, &config, &documents)?;
+            Ok(if is_new { ConfigWritten::Done } else { ConfigWritten::NameTaken })
+        })
+        .await
+    }
+
+    async fn get(&self, id: ProviderConfigId) -> Result<Option<ProviderConfig>, StoreError> {
+        self.query(move |db| get(db, id)).await
+    }
+
+    async fn list(&self, query: ProviderConfigQuery) -> Result<ProviderConfigPage, StoreError> {
+        self.query(move |db| {
+            let status = query.status.map(ConfigStatus::as_str);
+            let (ids, has_more) = PAGES.read(
+                db,
+                query.sort,
+                query.after.as_ref(),
+                query.limit,
+                &[&status, &query.provider_id],
+            )?;
+            let items = ids
+                .into_iter()
+                .filter_map(|id| get(db, ProviderConfigId::from_uuid(id)).transpose());
+            Ok(ProviderConfigPage { items: items.collect::<Result<_, _>>()?, has_more })
+        })
+        .await
+    }
+
+    async fn update(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
+        let documents = Documents::of(&config);
+        self.transact(move |db, _| update(db, &config, &documents)).await
+    }
+
+    async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError> {
+        self.transact(move |db, _| {
+            let n_rows = db
+                .prepare_cached(DELETE)
+                .and_then(|mut statement| statement.execute([id.as_uuid().as_bytes()]))
+                .of("provider_configs", id)?;
+            Ok(0 < n_rows)
+        })
+        .await
+    }
+}
+
+/// Lists the configurations; ?4 is a status and ?5 a provider.
+pub(crate) const PAGES: Pages =
+    pages!("provider_configs", "(?4 IS NULL OR status = ?4) AND (?5 IS NULL OR provider_id = ?5)");
+
+const DELETE: &str = "DELETE FROM provider_configs WHERE id = ?1";
+
+/// The parts of a configuration that are stored as JSON, written before the writer is asked.
+struct Documents {
+    metadata: Vec<u8>,
+    config: Vec<u8>,
+}
+
+impl Documents {
+    fn of(config: &ProviderConfig) -> Self {
+        Self {
+            metadata: json::to_bytes(&Value::Object(config.metadata.clone())),
+            config: json::to_bytes(&Value::Object(config.config.clone())),
+        }
+    }
+}
+
+/// Nothing happens when another configuration has the name.
+const INSERT: &str = "\
+    INSERT INTO provider_configs (id, name, provider_id, status, revision, created_at, updated_at,
+                                  description, metadata, config)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+    ON CONFLICT (name) DO NOTHING";
+
+/// Whether the name was free.
+fn insert(
+    db: &Connection,
+    config: &ProviderConfig,
+    documents: &Documents,
+) -> Result<bool, StoreError> {
+    let params = params![
+        config.id.as_uuid().as_bytes(),
+        config.name,
+        config.provider_id,
+        config.status.as_str(),
+        row::integer(config.revision),
+        config.created_at.as_micros(),
+        config.updated_at.as_micros(),
+        config.description,
+        documents.metadata,
+        documents.config,
+    ];
+    let n_rows = db
+        .prepare_cached(INSERT)
+        .and_then(|mut statement| statement.execute(params))
+        .of("provider_configs", config.id)?;
+    Ok(0 < n_rows)
+}
+
+const GET: &str = "\
+    SELECT id, name, provider_id, status, revision, created_at, updated_at,
+           description, metadata, config
+      FROM provider_configs
+     WHERE id = ?1";
+
+fn get(db: &Connection, id: ProviderConfigId) -> Result<Option<ProviderConfig>, StoreError> {
+    db.prepare_cached(GET)
+        .and_then(|mut it| it.query_row([id.as_uuid().as_bytes()], read).optional())
+        .of("provider_configs", id)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<ProviderConfig> {
+    Ok(ProviderConfig {
+        id: ProviderConfigId::from_uuid(row::uuid(row, "id")?),
+        name: row.get("name")?,
+        description: row.get("description")?,
+        provider_id: row.get("provider_id")?,
+        config: row::object(row, "config")?,
+        status: row::word(row, "status", ConfigStatus::parse)?,
+        metadata: row::object(row, "metadata")?,
+        revision: row::natural(row, "revision")?,
+        created_at: row::moment(row, "created_at")?,
+        updated_at: row::moment(row, "updated_at")?,
+    })
+}
+
+const IS_AT: &str = "SELECT 1 FROM provider_configs WHERE id = ?1 AND revision = ?2";
+
+const IS_TAKEN: &str = "SELECT 1 FROM provider_configs WHERE name = ?1 AND id <> ?2";
+
+/// The provider and the moment of creation never change.
+const REPLACE: &str = "\
+    UPDATE provider_configs
+       SET name = ?2, status = ?3, revision = ?4, updated_at = ?5, description = ?6, metadata = ?7,
+           config = ?8
+     WHERE id = ?1";
+
+fn update(
+    db: &Connection,
+    config: &ProviderConfig,
+    documents: &Documents,
+) -> Result<ConfigWritten, StoreError> {
+    let Some(before) = config.revision.checked_sub(1) else { return Ok(ConfigWritten::Stale) };
+    let id = config.id.as_uuid().as_bytes();
+    let is_at = db
+        .prepare_cached(IS_AT)
+        .and_then(|mut statement| statement.exists(params![id, row::integer(before)]))
+        .of("provider_configs", config.id)?;
+    if !is_at {
+        return Ok(ConfigWritten::Stale);
+    }
+    let is_taken = db
+        .prepare_cached(IS_TAKEN)
+        .and_then(|mut statement| statement.exists(params![config.name, id]))
+        .of("provider_configs", config.id)?;
+    if is_taken {
+        return Ok(ConfigWritten::NameTaken);
+    }
+    let params = params![
+        id,
+        config.name,
+        config.status.as_str(),
+        row::integer(config.revision),
+        config.updated_at.as_micros(),
+        config.description,
+        documents.metadata,
+        documents.config,
+    ];
+    db.prepare_cached(REPLACE)
+        .and_then(|mut statement| statement.execute(params))
+        .of("provider_configs", config.id)?;
+    Ok(ConfigWritten::Done)
+}
