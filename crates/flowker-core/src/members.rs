@@ -62,6 +62,23 @@ impl<'f> Members<'f> {
         }
     }
 
+    /// Takes a string that has to be there and not be empty; `missing` says so if it is not.
+    pub fn needed_string(&mut self, name: &str, missing: &str) -> Option<String> {
+        match self.take(name) {
+            Some(Value::String(text)) if !text.is_empty() => Some(text),
+            None | Some(Value::String(_)) => {
+                self.fault(name, missing);
+                None
+            }
+            Some(other) => self.wrong_type(name, "a string", &other),
+        }
+    }
+
+    /// Whether a member is there, of any type.
+    pub fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(key, value)| key.eq_ignore_ascii_case(name) && !value.is_null())
+    }
+
     /// Takes an object.
     pub fn object(&mut self, name: &str) -> Option<Map<String, Value>> {
         match self.take(name)? {
@@ -143,7 +160,7 @@ mod tests {
         let mut faults = Vec::new();
         let document = json!({
             "NAME": "n", "count": 7.5, "list": [{"a": 1}, 3], "flag": "yes", "none": null,
-            "many": 11, "inner": {"x": []},
+            "many": 11, "text": "t", "empty": "", "number": 1, "inner": {"x": []},
         });
         let mut members = Members::of(document, "", &mut faults);
         assert_eq!(members.string("name").as_deref(), Some("n"));
@@ -151,7 +168,13 @@ mod tests {
         assert_eq!(members.boolean("flag"), None);
         assert_eq!(members.string("none"), None);
         assert_eq!(members.string("absent"), None);
+        assert!(members.has("MANY") && !members.has("none") && !members.has("absent"));
         assert_eq!(members.integer_within("many", 1, 10), None);
+        assert!(!members.has("many"));
+        assert_eq!(members.needed_string("text", "is needed").as_deref(), Some("t"));
+        assert_eq!(members.needed_string("empty", "is needed"), None);
+        assert_eq!(members.needed_string("number", "is needed"), None);
+        assert_eq!(members.needed_string("none", "is needed"), None);
         assert_eq!(members.each("list", |mut item| item.integer("a")), vec![Some(1), None]);
         assert_eq!(members.nested("inner").and_then(|mut inner| inner.string("x")), None);
         let shown: Vec<_> =
@@ -162,6 +185,9 @@ mod tests {
                 "count: must be an integer, not a number",
                 "flag: must be a boolean, not a string",
                 "many: must be an integer from 1 to 10, not 11",
+                "empty: is needed",
+                "number: must be a string, not a number",
+                "none: is needed",
                 "list[1]: must be an object, not a number",
                 "inner.x: must be a string, not an array",
             ]

@@ -7,7 +7,7 @@ mod routes;
 pub use definition::{Definition, Edge, Node, Position, Settings};
 pub use plan::{
     Action, EdgeIdx, Executor, Input, Kind, NodeIdx, OnUncertain, Plan, PlanEdge, PlanNode, Rate,
-    Retry, Trigger, Violation, Webhook, extra_data,
+    Retry, Trigger, Violation, Webhook,
 };
 pub use routes::{NewRoute, Route, WebhookPath, WebhookPathError};
 
@@ -18,6 +18,12 @@ use crate::time::Timestamp;
 
 /// The longest name of a workflow or a configuration, in bytes (contract).
 pub const NAME_BYTES_MAX: usize = 100;
+
+/// How many nodes a workflow may have (contract).
+pub const NODES_MAX: usize = 100;
+
+/// How many edges a workflow may have (contract).
+pub const EDGES_MAX: usize = 200;
 
 /// Where a workflow stands in its life: draft → active → inactive → draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,7 +5,7 @@ mod node;
 
 pub use compile::Violation;
 pub use node::{
-    Action, Executor, Input, Kind, OnUncertain, Rate, Retry, Trigger, Webhook, extra_data,
+    Action, Executor, Input, Kind, OnUncertain, Rate, Retry, Trigger, Webhook,
 };
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,6 +75,12 @@ impl Plan {
     /// Every violation, in the order in which the checks of an activation stand.
     pub fn compile(definition: &Definition) -> Result<Self, Vec<Violation>> {
         compile::compile(definition)
+    }
+
+    /// The edges of a definition that leave or enter no node: what is wrong with a graph even while
+    /// it is a draft.
+    pub fn dangling_edges(definition: &Definition) -> Vec<Violation> {
+        compile::dangling(definition)
     }
 
     /// All nodes, in the definition's order.

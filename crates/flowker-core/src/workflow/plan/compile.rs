@@ -33,12 +33,24 @@ pub(super) enum Check {
 }
 
 /// Collects violations while a graph is read.
+#[derive(Default)]
 pub(super) struct Checks {
     found: Vec<(Check, Violation)>,
     at: String,
 }
 
 impl Checks {
+    /// Nothing yet, about to read the node at `idx`.
+    pub(super) fn of_node(idx: usize) -> Self {
+        Self { found: Vec::new(), at: format!("nodes[{idx}]") }
+    }
+
+    /// All that was found, in the order of the checks.
+    pub(super) fn into_violations(mut self) -> Vec<Violation> {
+        self.found.sort_by_key(|(check, _)| *check);
+        self.found.into_iter().map(|(_, violation)| violation).collect()
+    }
+
     /// Records a fault of the member that is being read.
     pub(super) fn fail(&mut self, check: Check, code: Code, fault: Fault) {
         let fault = fault.below(&self.at);
@@ -54,30 +66,41 @@ impl Checks {
 }
 
 pub(super) fn compile(definition: &Definition) -> Result<Plan, Vec<Violation>> {
-    let mut checks = Checks { found: Vec::new(), at: String::new() };
+    let mut checks = Checks::default();
     let by_id = index_nodes(&definition.nodes, &mut checks);
     let edges = read_edges(&definition.edges, &by_id, &mut checks);
     let nodes = read_nodes(&definition.nodes, &edges, &by_id, &mut checks);
     let waits = waits(&nodes, &edges);
     let order = order(&waits).unwrap_or_else(|circle| {
         let names: Vec<_> = circle.iter().map(|idx| definition.nodes[idx.0].id.as_str()).collect();
-        let message = format!(
-            "the nodes {} wait for each other; cut one of the edges or references between them",
-            names.join(" → ")
-        );
+        let message = match names.as_slice() {
+            [name] => format!("the node {name} waits for itself; cut the edge or the reference"),
+            _ => format!(
+                "the nodes {} wait for each other; cut one of the edges or references between them",
+                names.join(", ")
+            ),
+        };
         checks.at = format!("nodes[{}]", circle.first().map_or(0, |idx| idx.0));
         checks.fail(Check::Cycle, Code::GraphCyclic, Fault::new("", message));
         Vec::new()
     });
     if !checks.found.is_empty() {
-        checks.found.sort_by_key(|(check, _)| *check);
-        return Err(checks.found.into_iter().map(|(_, violation)| violation).collect());
+        return Err(checks.into_violations());
     }
     let visible = visible(&order, &waits);
     // Without a violation every node and edge was read.
     let nodes = nodes.into_iter().flatten().collect();
     let edges = edges.into_iter().flatten().collect();
     Ok(Plan { nodes, edges, by_id, order, visible, settings: definition.settings })
+}
+
+/// Edges that leave or enter no node. Takes time in proportion to the definition, however large.
+pub(super) fn dangling(definition: &Definition) -> Vec<Violation> {
+    let mut checks = Checks::default();
+    let by_id = index_nodes(&definition.nodes, &mut checks);
+    read_edges(&definition.edges, &by_id, &mut checks);
+    checks.found.retain(|(check, _)| *check == Check::Dangling);
+    checks.into_violations()
 }
 
 fn index_nodes(nodes: &[Node], checks: &mut Checks) -> BTreeMap<String, NodeIdx> {

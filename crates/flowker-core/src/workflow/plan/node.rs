@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::compile::{Check, Checks};
+use super::compile::{Check, Checks, Violation};
 use crate::code::Code;
 use crate::condition::Condition;
 use crate::json::kind;
@@ -14,7 +14,7 @@ use crate::refusal::Fault;
 use crate::schema::Schema;
 use crate::signature::Signature;
 use crate::template::{Template, ValueTemplate};
-use crate::transform::{Mapping, MappingKind, Transforms};
+use crate::transform::{Mapping, MappingKind, Reads, Transforms};
 use crate::workflow::{Node, WebhookPath};
 
 /// What a node does.
@@ -97,6 +97,16 @@ pub struct Executor {
     pub on_uncertain: OnUncertain,
     /// The members of `data` that no setting has taken.
     pub extra: Map<String, Value>,
+}
+
+impl Executor {
+    /// Reads the executor node at `idx` by itself, as far as it can be read, and what is wrong with
+    /// it: its settings first, then its mappings and transforms.
+    pub fn read(idx: usize, node: &Node) -> (Self, Vec<Violation>) {
+        let mut checks = Checks::of_node(idx);
+        let executor = read_executor(node, &mut checks);
+        (executor, checks.into_violations())
+    }
 }
 
 /// What an executor node sends.
@@ -195,25 +205,28 @@ fn read_conditional(node: &Node, checks: &mut Checks) -> Option<Kind> {
     None
 }
 
+/// What the method of a webhook must be.
+const METHODS: &str = "must be one of GET, POST, PUT, PATCH and DELETE";
+
 fn read_webhook(node: &Node, checks: &mut Checks) -> Option<Webhook> {
     if node.data.get("triggerType").and_then(Value::as_str) != Some("webhook") {
         return None;
     }
     let mut faults = Vec::new();
     let mut members = Members::of(Value::Object(node.data.clone()), "data", &mut faults);
-    let method = members.string("method").unwrap_or_default().to_ascii_uppercase();
-    let path = members.string("path").unwrap_or_default();
+    let method = members.needed_string("method", METHODS).map(|it| it.to_ascii_uppercase());
+    let is_method = |it: &String| ["GET", "POST", "PUT", "PATCH", "DELETE"].contains(&it.as_str());
+    if method.as_ref().is_some_and(|it| !is_method(it)) {
+        members.fault("method", METHODS);
+    }
+    let path = members.needed_string(
+        "path",
+        "is missing; say where callers reach the workflow, such as orders/paid",
+    );
     let token = members.string("verify_token").filter(|token| !token.is_empty());
     let rate = members.nested("rateLimit").and_then(read_rate);
     let signature = members.take("signature");
     let schema = members.take("schema");
-    if !["GET", "POST", "PUT", "PATCH", "DELETE"].contains(&&*method) {
-        members.fault("method", "must be one of GET, POST, PUT, PATCH and DELETE");
-    }
-    if path.is_empty() {
-        members
-            .fault("path", "is missing; say where callers reach the workflow, such as orders/paid");
-    }
     let signature = signature.and_then(|value| match Signature::parse(&value) {
         Ok(signature) => Some(signature),
         Err(wrong) => {
@@ -229,18 +242,18 @@ fn read_webhook(node: &Node, checks: &mut Checks) -> Option<Webhook> {
         }
     });
     checks.fail_all(Check::Trigger, Code::TriggerInvalid, faults);
-    Some(Webhook { method, path: WebhookPath::registered(&path), token, signature, schema, rate })
+    let (method, path) = (method?, WebhookPath::registered(&path?));
+    Some(Webhook { method, path, token, signature, schema, rate })
 }
 
 fn read_rate(mut members: Members<'_>) -> Option<Rate> {
     const MOST: u32 = 1_000_000;
+    if !members.has("requestsPerSecond") {
+        members.fault("requestsPerSecond", format!("is needed, from 1 to {MOST}"));
+    }
     let per_second = members.integer_within("requestsPerSecond", 1, MOST);
     let burst = members.integer_within("burst", 1, MOST);
-    let per_second = per_second.or_else(|| {
-        members.fault("requestsPerSecond", format!("is needed, from 1 to {MOST}"));
-        None
-    })?;
-    Some(Rate { per_second, burst: burst.unwrap_or(per_second) })
+    per_second.map(|per_second| Rate { per_second, burst: burst.unwrap_or(per_second) })
 }
 
 fn read_action(node: &Node, checks: &mut Checks) -> Action {
@@ -258,16 +271,16 @@ const DELAY_MS_MAX: u32 = 3_600_000;
 fn read_executor(node: &Node, checks: &mut Checks) -> Executor {
     let mut faults = Vec::new();
     let mut members = Members::of(Value::Object(node.data.clone()), "data", &mut faults);
-    let executor_id = members.string("executorId").unwrap_or_default();
-    if executor_id.is_empty() {
-        members.fault("executorId", "is missing; name an executor of the catalog");
-    }
-    let provider_config_id = members.string("providerConfigId");
+    let executor_id =
+        members.needed_string("executorId", "is missing; name an executor of the catalog");
+    // Whether it is an id is asked where the configuration is looked up, which has a code for it.
+    let provider_config_id = match members.take("providerConfigId") {
+        Some(Value::String(id)) => Some(id),
+        _ => None,
+    };
     let method = members.string("method").filter(|text| !text.is_empty());
-    let path = members.string("path").or_else(|| members.string("endpointName"));
-    let path =
-        path.filter(|text| !text.is_empty()).and_then(|text| template(&text, "path", &mut members));
-    let _ = members.take("endpointName");
+    let path = suffix("path", &mut members);
+    let endpoint_name = suffix("endpointName", &mut members);
     let headers = templates("headers", &mut members);
     let query = templates("query", &mut members);
     let timeout = members.integer_within("timeout", 1, TIMEOUT_SECONDS_MAX);
@@ -288,10 +301,10 @@ fn read_executor(node: &Node, checks: &mut Checks) -> Executor {
         (None, None) => Input::Payload,
     };
     Executor {
-        executor_id,
+        executor_id: executor_id.unwrap_or_default(),
         provider_config_id,
         method,
-        path,
+        path: path.or(endpoint_name),
         headers,
         query,
         timeout: timeout.map(|seconds| Duration::from_secs(seconds.into())),
@@ -338,7 +351,7 @@ fn kept<T>(
 
 /// The members of an executor node's data that are no settings of the node: what the executor's own
 /// schema is asked about.
-pub fn extra_data(data: &Map<String, Value>) -> Map<String, Value> {
+fn extra_data(data: &Map<String, Value>) -> Map<String, Value> {
     const SETTINGS: [&str; 14] = [
         "executorId",
         "providerConfigId",
@@ -355,11 +368,18 @@ pub fn extra_data(data: &Map<String, Value>) -> Map<String, Value> {
         "headers",
         "query",
     ];
-    let is_extra = |name: &str| !SETTINGS.contains(&name);
+    // In any case, like the settings themselves are read.
+    let is_extra = |name: &str| !SETTINGS.iter().any(|it| it.eq_ignore_ascii_case(name));
     data.iter()
         .filter(|(name, _)| is_extra(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+/// A path suffix. An empty one counts as absent.
+fn suffix(name: &str, members: &mut Members<'_>) -> Option<Template> {
+    let text = members.string(name).filter(|text| !text.is_empty())?;
+    template(&text, name, members)
 }
 
 fn template(text: &str, name: &str, members: &mut Members<'_>) -> Option<Template> {
@@ -443,9 +463,13 @@ impl Kind {
                     Input::Mapping(mapping) => {
                         roots.extend(mapping.paths().map(|path| path.root().to_owned()));
                     }
-                    Input::Transforms(transforms) => {
-                        roots.extend(transforms.paths().map(|path| path.root().to_owned()));
-                    }
+                    Input::Transforms(transforms) => match transforms.reads() {
+                        Reads::Roots(read) => roots.extend(read),
+                        // All that comes before the node anyway, and what is named beyond it.
+                        Reads::Everything => {
+                            roots.extend(transforms.paths().map(|path| path.root().to_owned()));
+                        }
+                    },
                 }
             }
         }
