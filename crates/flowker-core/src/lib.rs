@@ -22,6 +22,7 @@ pub mod ports;
 pub mod refusal;
 pub mod routing;
 pub mod schema;
+pub mod service;
 pub mod signature;
 pub mod template;
 pub mod time;

@@ -1,0 +1,12 @@
+//! The use-cases of management: what the routes besides the webhooks do, on ports alone.
+//!
+//! Each takes a request's body as a value, names every member that is wrong, and answers a
+//! [`Refusal`](crate::refusal::Refusal) whose code says why nothing was done.
+
+pub mod masking;
+mod provider_configs;
+
+#[cfg(test)]
+mod testing;
+
+pub use provider_configs::{DESCRIPTION_BYTES_MAX, ProviderConfigs};
