@@ -5,8 +5,11 @@
 
 pub mod masking;
 mod provider_configs;
+mod validate;
+mod workflows;
 
 #[cfg(test)]
 mod testing;
 
 pub use provider_configs::{DESCRIPTION_BYTES_MAX, ProviderConfigs};
+pub use workflows::{Workflows, check_document};
