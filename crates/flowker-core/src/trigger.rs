@@ -9,6 +9,7 @@ mod start;
 
 pub use metadata::is_sensitive_header;
 pub use prefer::preferred_wait;
+pub(crate) use start::key_reused;
 pub use start::{Begun, StartRequest, Starter};
 
 use std::net::IpAddr;

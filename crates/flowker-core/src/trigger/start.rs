@@ -104,11 +104,7 @@ impl Starter {
             Acceptance::Replayed(summary) => {
                 Ok(Some(Begun { summary, replayed: true, waited: None }))
             }
-            Acceptance::KeyReused => Err(Refusal::new(
-                Code::IdempotencyKeyReused,
-                "This Idempotency-Key was used with another request (method, path, query, media \
-                 type or body differ). Send a new key for a new request.",
-            )),
+            Acceptance::KeyReused => Err(key_reused()),
             Acceptance::RouteGone => Ok(None),
         }
     }
@@ -125,6 +121,15 @@ impl Starter {
             None => begun,
         }
     }
+}
+
+/// What a caller reads whose key is known from another request.
+pub(crate) fn key_reused() -> Refusal {
+    Refusal::new(
+        Code::IdempotencyKeyReused,
+        "This Idempotency-Key was used with another request (method, path, query, media type or \
+         body differ). Send a new key for a new request.",
+    )
 }
 
 fn accepted(execution: &Execution, is_owned: bool) -> Summary {
