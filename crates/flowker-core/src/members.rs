@@ -76,7 +76,7 @@ impl<'f> Members<'f> {
 
     /// Whether a member is there, of any type.
     pub fn has(&self, name: &str) -> bool {
-        self.members.iter().any(|(key, value)| key.eq_ignore_ascii_case(name) && !value.is_null())
+        self.left.iter().any(|(key, value)| key.eq_ignore_ascii_case(name) && !value.is_null())
     }
 
     /// Takes an object.

@@ -171,7 +171,7 @@ impl Executions {
     }
 
     fn claim(&self, key: IdempotencyKey, fingerprint: Fingerprint) -> Claim {
-        Claim { key, fingerprint, retention: self.starter.retention() }
+        Claim { key, fingerprint, retention: self.starter.retention }
     }
 
     /// What the key of a claim began before, if anything.

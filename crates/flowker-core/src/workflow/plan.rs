@@ -4,9 +4,7 @@ mod compile;
 mod node;
 
 pub use compile::Violation;
-pub use node::{
-    Action, Executor, Input, Kind, OnUncertain, Rate, Retry, Trigger, Webhook,
-};
+pub use node::{Action, Executor, Input, Kind, OnUncertain, Rate, Retry, Trigger, Webhook};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -160,3 +158,6 @@ impl Plan {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
