@@ -1,0 +1,124 @@
+//! The generic call: one HTTP request from a node's settings and a provider configuration.
+
+mod build;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use flowker_core::json;
+use flowker_core::ports::{Call, CallFailure, FailureKind};
+use http::StatusCode;
+use serde_json::Value;
+use tracing::debug;
+use url::Url;
+
+pub(crate) use self::build::{header_value, text};
+use crate::auth::{Auth, Credentials, Tokens};
+use crate::client::{HttpClient, SendError};
+use crate::envelope::envelope;
+
+/// Makes calls for providers, and keeps the access tokens that it gets on the way.
+///
+/// Share one between all providers: what it keeps is bounded.
+#[derive(Debug)]
+pub struct Caller {
+    client: Arc<HttpClient>,
+    tokens: Tokens,
+}
+
+impl Caller {
+    /// A caller that holds no tokens yet.
+    pub fn new(client: Arc<HttpClient>) -> Self {
+        Self { client, tokens: Tokens::default() }
+    }
+
+    /// Makes one attempt of the generic call: the request document as JSON to the configuration's
+    /// `base_url`, joined with the call's path. The output is the response [`envelope`].
+    ///
+    /// Method, headers, query and time come from the call, and from `headers`, `timeout_seconds`
+    /// and `timeout_ms` of the configuration; credentials from its `auth_type`.
+    ///
+    /// # Errors
+    ///
+    /// [`CallFailure`], classified.
+    pub async fn call(&self, call: &Call) -> Result<Value, CallFailure> {
+        self.call_url(call, Self::url(call)?, Self::body(call)).await
+    }
+
+    /// Like [`call`](Self::call), with a URL and a body of the provider's own making. The call's
+    /// query is added to the URL; its path and document play no part.
+    ///
+    /// # Errors
+    ///
+    /// [`CallFailure`], classified.
+    pub async fn call_url(
+        &self,
+        call: &Call,
+        url: Url,
+        body: Option<Bytes>,
+    ) -> Result<Value, CallFailure> {
+        let outcome = self.attempt(call, url, body).await;
+        if let Err(failure) = &outcome {
+            debug!(
+                provider.id = call.config.provider_id,
+                provider_config.id = %call.config.id,
+                call.attempt,
+                failure.kind = ?failure.kind,
+                "outbound call failed: {failure}"
+            );
+        }
+        outcome
+    }
+
+    /// The configuration's `base_url`, joined with the call's path.
+    ///
+    /// Between the two stands one slash; double slashes and dot segments are resolved. A `?` is
+    /// part of the path, since queries come from the call's `query`.
+    ///
+    /// # Errors
+    ///
+    /// A permanent failure if there is no `base_url`, or if it is no absolute http or https URL.
+    pub fn url(call: &Call) -> Result<Url, CallFailure> {
+        Ok(build::url(call)?)
+    }
+
+    /// The request document as JSON, digit for digit. `None`, and so no body, if it is `null`.
+    pub fn body(call: &Call) -> Option<Bytes> {
+        (!call.document.is_null()).then(|| Bytes::from(json::to_bytes(&call.document)))
+    }
+
+    async fn attempt(
+        &self,
+        call: &Call,
+        url: Url,
+        body: Option<Bytes>,
+    ) -> Result<Value, CallFailure> {
+        let auth = Auth::read(&call.config.config)?;
+        let mut request = build::request(call, url, body)?;
+        // Taken before a key is added to the query: the envelope is shown and stored.
+        let shown_url = request.url.clone();
+        let credentials = auth.credentials(&self.client, &self.tokens, request.deadline).await?;
+        credentials.add_to(&mut request);
+        match self.client.send(request).await {
+            Ok(answer) => Ok(envelope(&answer, &shown_url)),
+            Err(error) => Err(self.failure(error, &credentials)),
+        }
+    }
+
+    /// A token may be revoked before it expires, so a 401 to one that was kept is worth another
+    /// attempt, which gets a new one.
+    fn failure(&self, error: SendError, credentials: &Credentials) -> CallFailure {
+        let is_unauthorized = matches!(
+            &error,
+            SendError::Status { status, .. } if *status == StatusCode::UNAUTHORIZED
+        );
+        let mut failure = CallFailure::from(error);
+        if is_unauthorized && self.tokens.forget(credentials) {
+            failure.kind = FailureKind::Transient;
+        }
+        failure
+    }
+}
+
+#[cfg(test)]
+mod tests;
