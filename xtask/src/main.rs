@@ -1,2 +1,58 @@
-//! x
-fn main() {}
+//! Every chore of this repository, as a command: `cargo xtask --help`.
+
+mod bench;
+mod build;
+mod ci;
+mod crash;
+mod demo;
+mod lint;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Every chore of this repository. Each command prints what it runs, so that you can run it
+/// yourself, and a failure says what to do.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build once and run all tests: units, contracts, the real executable, documentation.
+    Test(test::Options),
+    /// Check format, clippy, the layers between crates, the tidiness of files, and dependencies.
+    Lint,
+    /// All that CI runs: lint, test --slow, and the documentation without a warning.
+    Ci,
+    /// Start the service with a sample workflow and show a request that triggers it.
+    Demo,
+    /// Kill the server under load, start it again, and check every promise.
+    Crash(crash::Options),
+    /// Measure the release build against its bounds.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Test(options) => test::run(options),
+        Command::Lint => lint::run_all(),
+        Command::Ci => ci::run_all(),
+        Command::Demo => demo::run_demo(),
+        Command::Crash(options) => crash::run_crash(&options),
+        Command::Bench(bench) => bench::run_bench(bench),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! `cargo xtask ci`: what CI runs, no more and no less.
+
+use anyhow::Result;
+
+use crate::run::{cargo, run};
+use crate::{lint, test};
+
+/// Lint, all tests, and the documentation.
+pub fn run_all() -> Result<()> {
+    lint::run_all()?;
+    test::run(test::Options { slow: true })?;
+    let mut docs = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+    docs.env("RUSTDOCFLAGS", "-D warnings");
+    run(docs, "Fix the documentation: a link or a tag in it is broken.")
+}
