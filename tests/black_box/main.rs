@@ -1,1 +1,14 @@
-//! x
+//! What a caller, a sender of webhooks and an operator see of the real executable.
+//!
+//! Each test has a server of its own, on a free port and in a directory of its own.
+
+mod activation;
+mod command_line;
+mod crash;
+mod door;
+mod hostile;
+mod idempotency;
+mod numbers;
+mod restart;
+mod runs;
+mod steps;
