@@ -1,1 +1,36 @@
-//! x
+//! The inbound adapter: the HTTP contract over raw hyper, HTTP/1.1 and HTTP/2 without TLS.
+//!
+//! [`Server`] accepts connections and decides which protocol they speak. Each request then goes
+//! through one function, `answer::answer`, which reads top to bottom: framing, room, API key,
+//! route, declared length, handler. Handlers read what they need, call a use-case of
+//! `flowker-core`, and show what came of it. No status code is chosen anywhere else.
+
+mod answer;
+mod app;
+mod body;
+mod cursor;
+mod error;
+mod extract;
+mod forwarded;
+mod handle;
+mod hygiene;
+mod keys;
+mod limits;
+mod paging;
+mod problem;
+mod rates;
+mod route;
+mod server;
+mod show;
+mod shutdown;
+
+pub use app::{App, Readiness, StoreHealth};
+pub use keys::ApiKeys;
+pub use limits::Limits;
+pub use rates::GovernorRates;
+pub use route::{Endpoint, ROUTES};
+pub use server::{Server, Stopped};
+pub use shutdown::Shutdown;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! From a request to its answer: the whole pipeline, top to bottom.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use flowker_core::code::Code;
+use flowker_core::json;
+use flowker_core::refusal::Refusal;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, Span};
+
+use crate::app::App;
+use crate::body;
+use crate::error::{Failure, Transport};
+use crate::extract;
+use crate::forwarded::remote_ip;
+use crate::handle::{self, Call, Reply, body_limit};
+use crate::hygiene;
+use crate::limits::Limits;
+use crate::problem;
+use crate::route;
+use crate::shutdown::Shutdown;
+
+/// How soon a caller may come back that found no room, in seconds.
+const RETRY_SOON: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// What all requests share.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub app: App,
+    pub limits: Limits,
+    pub shutdown: Shutdown,
+    /// When the server was started.
+    pub started: Instant,
+    /// Room for requests that are worked on.
+    slots: Arc<Semaphore>,
+    /// The requests that are worked on.
+    pub requests: TaskTracker,
+}
+
+impl Door {
+    pub(crate) fn new(app: App, limits: Limits, shutdown: Shutdown) -> Self {
+        let slots = Arc::new(Semaphore::new(limits.requests_max.min(Semaphore::MAX_PERMITS)));
+        let (started, requests) = (Instant::now(), TaskTracker::new());
+        Self { app, limits, shutdown, started, slots, requests }
+    }
+
+    fn take_slot(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let refused = |message: &str| {
+            Failure::from(Refusal::new(Code::Overloaded, message).retry_after(RETRY_SOON))
+        };
+        if self.shutdown.is_stopping() {
+            return Err(refused("The service is stopping. Repeat the request elsewhere, or later."));
+        }
+        let slot = Arc::clone(&self.slots).try_acquire_owned();
+        slot.map_err(|_| refused("More requests are in work than the service takes. Repeat it later."))
+    }
+}
+
+/// Answers one request. Never fails: every failure has an answer.
+pub(crate) async fn answer(
+    door: Arc<Door>,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let (parts, body) = request.into_parts();
+    let request_id = extract::request_id(&parts.headers);
+    let as_problem = problem::is_wanted(&parts.headers);
+    let (version, is_head) = (parts.version, parts.method == Method::HEAD);
+    let span = tracing::info_span!(
+        "request",
+        http.request.method = %parts.method,
+        http.route = tracing::field::Empty,
+        request.id = request_id.to_str().unwrap_or_default(),
+    );
+    let carried_out = carry_out(door, peer, parts, body, &request_id);
+    let mut response = match carried_out.instrument(span.clone()).await {
+        Ok(reply) => response(reply),
+        Err(failure) => {
+            span.in_scope(|| log(&failure));
+            let mut response = problem::response(&failure, &request_id, as_problem);
+            if failure.ends_connection() && version < Version::HTTP_2 {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            response
+        }
+    };
+    response.headers_mut().insert(extract::REQUEST_ID, request_id);
+    if is_head { without_body(response) } else { response }
+}
+
+async fn carry_out(
+    door: Arc<Door>,
+    peer: IpAddr,
+    parts: Parts,
+    body: Incoming,
+    request_id: &HeaderValue,
+) -> Result<Reply, Failure> {
+    hygiene::check(&parts)?;
+    if parts.method == Method::CONNECT {
+        return Err(Transport::MethodNotAllowed { allow: route::ANY_METHOD.to_owned() }.into());
+    }
+    let path = parts.uri.path();
+    if path == "*" {
+        return Ok(all_methods());
+    }
+    let mut slot = None;
+    if route::is_guarded(path) {
+        // Shed before any work: a refusal must be cheaper than an answer.
+        slot = Some(door.take_slot()?);
+        // Before the route is looked up, so that strangers do not learn which there are.
+        authenticate(&door.app, &parts.headers)?;
+    }
+    let found = route::resolve(&parts.method, path)?;
+    Span::current().record("http.route", tracing::field::debug(found.endpoint));
+    // Before the body is polled, so that no `100 Continue` invites what is refused anyway.
+    let (limit, too_large) = body_limit(found.endpoint);
+    if (limit as u64) < body::declared_length(&body) {
+        return Err(match too_large {
+            Some(code) => Refusal::plain(code).into(),
+            None => Transport::BodyTooLarge { limit }.into(),
+        });
+    }
+    let call = Call {
+        remote_ip: remote_ip(peer, &parts.headers, &door.limits.trusted_proxies),
+        door: Arc::clone(&door),
+        parts,
+        body,
+        argument: found.argument,
+        request_id: request_id.clone(),
+    };
+    // hyper drops this future when the caller hangs up, and that must not stop halfway what may
+    // change the store: the work runs on its own, and shutdown waits for it.
+    let cutting = door.shutdown.cutting().clone();
+    let work = async move {
+        let _slot = slot;
+        cutting.run_until_cancelled_owned(handle::dispatch(found.endpoint, call)).await
+    };
+    match door.requests.spawn(work.in_current_span()).await {
+        Ok(Some(result)) => result,
+        Ok(None) => Err(Refusal::plain(Code::Overloaded).into()),
+        Err(panicked) => Err(Refusal::plain(Code::Internal).caused_by(panicked).into()),
+    }
+}
+
+/// Lets a caller in that presents one of the keys, once.
+fn authenticate(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(keys) = &app.api_keys else { return Ok(()) };
+    let mut presented = headers.get_all(extract::API_KEY).iter();
+    match (presented.next(), presented.next()) {
+        (Some(key), None) if keys.contains(key.as_bytes()) => Ok(()),
+        // One answer for all: which of them it was is nobody's business.
+        _ => Err(Refusal::plain(Code::Unauthorized)),
+    }
+}
+
+/// The answer to `OPTIONS *`.
+fn all_methods() -> Reply {
+    let mut reply = Reply::no_content();
+    reply.headers.push((header::ALLOW, HeaderValue::from_static(route::ANY_METHOD)));
+    reply
+}
+
+fn response(reply: Reply) -> Response<Full<Bytes>> {
+    let body = reply.body.as_ref().map(json::to_bytes).unwrap_or_default();
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = reply.status;
+    let headers = response.headers_mut();
+    if reply.body.is_some() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    headers.extend(reply.headers);
+    response
+}
+
+/// The same head, and the length that the body would have.
+fn without_body(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    use hyper::body::Body as _;
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|_| parts.status != StatusCode::NO_CONTENT) {
+        parts.headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(parts, Full::default())
+}
+
+/// Logs a failure, once: nobody else does.
+fn log(failure: &Failure) {
+    let status = failure.status().as_u16();
+    match failure {
+        Failure::Refused { refusal, .. } if refusal.code == Code::Overloaded => {
+            tracing::warn!(http.response.status_code = status, error = %refusal, "request shed");
+        }
+        Failure::Refused { refusal, .. } if 500 <= status => {
+            let error = Chain(refusal);
+            tracing::error!(http.response.status_code = status, %error, "request failed");
+        }
+        Failure::Refused { refusal, .. } => {
+            let error = Chain(refusal);
+            tracing::debug!(http.response.status_code = status, %error, "request refused");
+        }
+        Failure::Transport(error) => {
+            tracing::debug!(http.response.status_code = status, %error, "request refused");
+        }
+    }
+}
+
+/// An error and its causes, in one line.
+struct Chain<'a>(&'a dyn StdError);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! What the server needs of the rest of the process.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use flowker_core::catalog::Catalog;
+use flowker_core::ports::Clock;
+use flowker_core::service::{Executions, ProviderConfigs, Workflows};
+use flowker_core::trigger::Trigger;
+
+use crate::keys::ApiKeys;
+
+/// The use-cases behind the routes, and what the door asks of its callers.
+#[derive(Debug)]
+pub struct App {
+    /// Webhooks.
+    pub trigger: Trigger,
+    /// Workflows and their lifecycle.
+    pub workflows: Workflows,
+    /// Executions.
+    pub executions: Executions,
+    /// Provider configurations.
+    pub provider_configs: ProviderConfigs,
+    /// What workflows can be built from.
+    pub catalog: Arc<Catalog>,
+    /// Who may call. `None` leaves every route open.
+    pub api_keys: Option<Arc<ApiKeys>>,
+    /// What page cursors are signed with. The same on all replicas.
+    pub cursor_key: [u8; 32],
+    /// Tells the time in answers.
+    pub clock: Arc<dyn Clock>,
+    /// Whether the store is there.
+    pub readiness: Arc<dyn Readiness>,
+    /// The version that is reported. `None` reports what the contract has for an unknown one.
+    pub version: Option<String>,
+    /// Reported by `/readyz`, such as `local`.
+    pub deployment_mode: String,
+}
+
+/// Tells whether what the service depends on is there.
+#[async_trait]
+pub trait Readiness: fmt::Debug + Send + Sync {
+    /// Asks the store for something small. The server waits 2 seconds for it.
+    async fn check(&self) -> StoreHealth;
+}
+
+/// How a store answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreHealth {
+    /// Which store, such as `sqlite`.
+    pub store: &'static str,
+    /// How long the answer took.
+    pub latency: Duration,
+    /// Why it is not usable; `None` if it is. Shown to callers without credentials.
+    pub error: Option<String>,
+}

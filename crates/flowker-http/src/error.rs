@@ -1,0 +1,209 @@
+//! Everything that can go wrong with a request, and the status that says so.
+
+use std::fmt;
+
+use flowker_core::code::Code;
+use flowker_core::refusal::Refusal;
+use http::StatusCode;
+
+/// Why a request is not answered as its caller hoped.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// By a use-case, in the contract's words.
+    Refused {
+        /// What the caller reads.
+        refusal: Refusal,
+        /// Where the contract has another title than the code's own.
+        title: Option<&'static str>,
+    },
+    /// By the door, before any use-case was asked.
+    Transport(Transport),
+}
+
+/// Failures for which the contract has no code, only a status.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Transport {
+    /// The request is no request, or does not say clearly for whom it is.
+    #[error("{0}")]
+    Malformed(String),
+    /// No route has this path.
+    #[error("there is nothing at this path")]
+    NotFound,
+    /// The path is known, the method is not among its own.
+    #[error("this path takes other methods: see Allow")]
+    MethodNotAllowed {
+        /// The methods that it takes, as the header lists them.
+        allow: String,
+    },
+    /// The body is larger than any that the route takes.
+    #[error("the body is larger than {limit} bytes")]
+    BodyTooLarge {
+        /// In bytes.
+        limit: usize,
+    },
+    /// The target is longer than any of ours.
+    #[error("the request target is longer than {limit} bytes")]
+    TargetTooLong {
+        /// In bytes.
+        limit: usize,
+    },
+    /// An `Expect` that we do not know.
+    #[error("the only expectation that is met here is 100-continue")]
+    ExpectationUnknown,
+    /// Too many headers, or too large ones.
+    #[error("the request has more than {count} headers, or more than {bytes} bytes of them")]
+    HeadersTooLarge {
+        /// How many are taken.
+        count: usize,
+        /// In bytes of names and values.
+        bytes: usize,
+    },
+    /// A `Transfer-Encoding` beside `chunked`.
+    #[error("the only transfer coding that is understood here is chunked")]
+    TransferCodingUnknown,
+}
+
+impl Transport {
+    pub(crate) fn malformed(reason: impl fmt::Display) -> Self {
+        Self::Malformed(reason.to_string())
+    }
+
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TargetTooLong { .. } => StatusCode::URI_TOO_LONG,
+            Self::ExpectationUnknown => StatusCode::EXPECTATION_FAILED,
+            Self::HeadersTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::TransferCodingUnknown => StatusCode::NOT_IMPLEMENTED,
+        }
+    }
+}
+
+impl Failure {
+    /// A refusal under a title of its own.
+    pub(crate) fn titled(refusal: Refusal, title: &'static str) -> Self {
+        Self::Refused { refusal, title: Some(title) }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused { refusal, .. } => status(refusal.code),
+            Self::Transport(transport) => transport.status(),
+        }
+    }
+
+    /// Whether the connection must end: what follows on it may not be what it seems, or may be
+    /// more than we want to read.
+    pub(crate) fn ends_connection(&self) -> bool {
+        match self {
+            Self::Refused { refusal, .. } => matches!(
+                refusal.code,
+                Code::BodyTooSlow | Code::WebhookBodyTooLarge | Code::ExecuteBodyTooLarge
+            ),
+            Self::Transport(Transport::NotFound | Transport::MethodNotAllowed { .. }) => false,
+            Self::Transport(_) => true,
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused { refusal, title: None }
+    }
+}
+
+impl From<Transport> for Failure {
+    fn from(transport: Transport) -> Self {
+        Self::Transport(transport)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { refusal, .. } => refusal.fmt(f),
+            Self::Transport(transport) => transport.fmt(f),
+        }
+    }
+}
+
+/// The status of each code.
+pub(crate) const fn status(code: Code) -> StatusCode {
+    match code {
+        Code::BodyUnreadable
+        | Code::IdMalformed
+        | Code::WorkflowNameEmpty
+        | Code::WorkflowNameTooLong
+        | Code::NodesTooMany
+        | Code::EdgesTooMany
+        | Code::EdgeDangling
+        | Code::InputMappingInvalid
+        | Code::OutputMappingInvalid
+        | Code::TransformsInvalid
+        | Code::ProviderConfigUnusable
+        | Code::ProviderMismatch
+        | Code::ExecutorConfigInvalid
+        | Code::CursorInvalid
+        | Code::ProviderConfigNameEmpty
+        | Code::ProviderConfigNameTooLong
+        | Code::ProviderConfigEmpty
+        | Code::ProviderConfigDescriptionTooLong
+        | Code::QueryInvalid
+        | Code::PageSizeInvalid
+        | Code::SortOrderInvalid
+        | Code::IdempotencyKeyMissing
+        | Code::IdempotencyKeyMalformed => StatusCode::BAD_REQUEST,
+        Code::Unauthorized | Code::WebhookTokenWrong | Code::SignatureWrong => {
+            StatusCode::UNAUTHORIZED
+        }
+        Code::WorkflowNotFound
+        | Code::ExecutorUnknown
+        | Code::ExecutorNotFound
+        | Code::TriggerNotFound
+        | Code::ProviderNotFound
+        | Code::TemplateNotFound
+        | Code::ProviderConfigNotFound
+        | Code::ProviderUnknown
+        | Code::RouteNotFound
+        | Code::ExecutionNotFound => StatusCode::NOT_FOUND,
+        Code::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+        Code::WorkflowNameTaken
+        | Code::ProviderConfigNameTaken
+        | Code::Conflict
+        | Code::RouteTaken
+        | Code::ExecutionState => StatusCode::CONFLICT,
+        Code::WebhookBodyTooLarge | Code::ExecuteBodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::MediaUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::TransitionNotAllowed
+        | Code::WorkflowNotEditable
+        | Code::ConditionInvalid
+        | Code::NodesMissing
+        | Code::TriggerMissing
+        | Code::GraphCyclic
+        | Code::IdDuplicate
+        | Code::NodeInvalid
+        | Code::TriggerInvalid
+        | Code::ProviderConfigStatus
+        | Code::ProviderConfigInvalid
+        | Code::PayloadRefused
+        | Code::WorkflowNotActive
+        | Code::ExecutionNotFinished
+        | Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::Overloaded | Code::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// The title of a code that has none of its own. The contract's words, which are older than those
+/// of RFC 9110 for 413 and 422.
+pub(crate) fn default_title(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "Payload Too Large",
+        StatusCode::UNPROCESSABLE_ENTITY => "Unprocessable Entity",
+        other => other.canonical_reason().unwrap_or_default(),
+    }
+}

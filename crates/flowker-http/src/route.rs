@@ -1,0 +1,234 @@
+//! The surface: one table of every route.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use http::Method;
+use matchit::Router;
+use percent_encoding::percent_decode_str;
+
+use crate::error::Transport;
+
+/// What a route does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // Each name says what the route's handler does.
+pub enum Endpoint {
+    Webhook,
+    CreateWorkflow,
+    ListWorkflows,
+    ShowWorkflow,
+    UpdateWorkflow,
+    DeleteWorkflow,
+    CloneWorkflow,
+    ActivateWorkflow,
+    DeactivateWorkflow,
+    DraftWorkflow,
+    Execute,
+    ListExecutions,
+    ShowExecution,
+    ShowResults,
+    CancelExecution,
+    RetryExecution,
+    ListExecutors,
+    ShowExecutor,
+    ListTriggers,
+    ShowTrigger,
+    ListProviders,
+    ShowProvider,
+    ListExecutorsOfProvider,
+    CreateProviderConfig,
+    ListProviderConfigs,
+    ShowProviderConfig,
+    PatchProviderConfig,
+    DeleteProviderConfig,
+    DisableProviderConfig,
+    EnableProviderConfig,
+    Health,
+    Ready,
+    Version,
+}
+
+/// Every route: method, path, what it does. `HEAD` is answered wherever `GET` is.
+pub static ROUTES: &[(Method, &str, Endpoint)] = &[
+    (Method::GET, WEBHOOKS, Endpoint::Webhook),
+    (Method::POST, WEBHOOKS, Endpoint::Webhook),
+    (Method::PUT, WEBHOOKS, Endpoint::Webhook),
+    (Method::PATCH, WEBHOOKS, Endpoint::Webhook),
+    (Method::DELETE, WEBHOOKS, Endpoint::Webhook),
+    (Method::POST, "/v1/workflows", Endpoint::CreateWorkflow),
+    (Method::GET, "/v1/workflows", Endpoint::ListWorkflows),
+    (Method::GET, "/v1/workflows/{id}", Endpoint::ShowWorkflow),
+    (Method::PUT, "/v1/workflows/{id}", Endpoint::UpdateWorkflow),
+    (Method::DELETE, "/v1/workflows/{id}", Endpoint::DeleteWorkflow),
+    (Method::POST, "/v1/workflows/{id}/clone", Endpoint::CloneWorkflow),
+    (Method::POST, "/v1/workflows/{id}/activate", Endpoint::ActivateWorkflow),
+    (Method::POST, "/v1/workflows/{id}/deactivate", Endpoint::DeactivateWorkflow),
+    (Method::POST, "/v1/workflows/{id}/draft", Endpoint::DraftWorkflow),
+    (Method::POST, "/v1/workflows/{id}/executions", Endpoint::Execute),
+    (Method::GET, "/v1/executions", Endpoint::ListExecutions),
+    (Method::GET, "/v1/executions/{id}", Endpoint::ShowExecution),
+    (Method::GET, "/v1/executions/{id}/results", Endpoint::ShowResults),
+    (Method::POST, "/v1/executions/{id}/cancel", Endpoint::CancelExecution),
+    (Method::POST, "/v1/executions/{id}/retry", Endpoint::RetryExecution),
+    (Method::GET, "/v1/catalog/executors", Endpoint::ListExecutors),
+    (Method::GET, "/v1/catalog/executors/{id}", Endpoint::ShowExecutor),
+    (Method::GET, "/v1/catalog/triggers", Endpoint::ListTriggers),
+    (Method::GET, "/v1/catalog/triggers/{id}", Endpoint::ShowTrigger),
+    (Method::GET, "/v1/catalog/providers", Endpoint::ListProviders),
+    (Method::GET, "/v1/catalog/providers/{id}", Endpoint::ShowProvider),
+    (Method::GET, "/v1/catalog/providers/{id}/executors", Endpoint::ListExecutorsOfProvider),
+    (Method::POST, "/v1/provider-configurations", Endpoint::CreateProviderConfig),
+    (Method::GET, "/v1/provider-configurations", Endpoint::ListProviderConfigs),
+    (Method::GET, "/v1/provider-configurations/{id}", Endpoint::ShowProviderConfig),
+    (Method::PATCH, "/v1/provider-configurations/{id}", Endpoint::PatchProviderConfig),
+    (Method::DELETE, "/v1/provider-configurations/{id}", Endpoint::DeleteProviderConfig),
+    (Method::POST, "/v1/provider-configurations/{id}/disable", Endpoint::DisableProviderConfig),
+    (Method::POST, "/v1/provider-configurations/{id}/enable", Endpoint::EnableProviderConfig),
+    (Method::GET, "/health", Endpoint::Health),
+    (Method::GET, "/health/live", Endpoint::Health),
+    (Method::GET, "/readyz", Endpoint::Ready),
+    (Method::GET, "/health/ready", Endpoint::Ready),
+    (Method::GET, "/version", Endpoint::Version),
+];
+
+/// Webhooks are found by this prefix and not by the router: any method and any path may reach
+/// them, empty and doubled segments included.
+const WEBHOOKS: &str = "/v1/webhooks/{*path}";
+const WEBHOOKS_PREFIX: &str = "/v1/webhooks";
+
+/// What `Allow` says where any method may be registered.
+pub(crate) const ANY_METHOD: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// Where a request leads.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// What is to be done.
+    pub endpoint: Endpoint,
+    /// The path of a webhook, still encoded; else the segment that stands for `{id}`, decoded.
+    pub argument: String,
+}
+
+/// Whether a path belongs to the part that asks for an API key, be there something or not.
+pub(crate) fn is_guarded(path: &str) -> bool {
+    strip_prefix(path, "/v1").is_some()
+}
+
+/// Finds out where a request leads.
+pub(crate) fn resolve(method: &Method, path: &str) -> Result<Found, Transport> {
+    if let Some(rest) = strip_prefix(path, WEBHOOKS_PREFIX) {
+        return match *method {
+            // It asks for an echo of the request, credentials included, and for nothing else.
+            Method::TRACE => Err(Transport::MethodNotAllowed { allow: ANY_METHOD.to_owned() }),
+            _ => Ok(Found { endpoint: Endpoint::Webhook, argument: rest.to_owned() }),
+        };
+    }
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let lower = path.to_ascii_lowercase();
+    let template = *ROUTER.at(&lower).map_err(|_| Transport::NotFound)?.value;
+    let asked = if *method == Method::HEAD { &Method::GET } else { method };
+    let mut rows = ROUTES.iter().filter(|(_, it, _)| *it == template);
+    match rows.clone().find(|(method, _, _)| method == asked) {
+        Some(&(_, _, endpoint)) => Ok(Found { endpoint, argument: argument(template, path) }),
+        None => Err(Transport::MethodNotAllowed { allow: allow(&mut rows) }),
+    }
+}
+
+/// What is left of `path` behind `prefix`, if whole segments match. In any case of letters.
+fn strip_prefix<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
+    let (start, rest) = path.split_at_checked(prefix.len())?;
+    let is_whole = rest.is_empty() || rest.starts_with('/');
+    (is_whole && start.eq_ignore_ascii_case(prefix)).then_some(rest)
+}
+
+/// The segment that stands for the template's parameter, in its own case.
+fn argument(template: &str, path: &str) -> String {
+    let position = template.split('/').position(|segment| segment.starts_with('{'));
+    let segment = position.and_then(|position| path.split('/').nth(position)).unwrap_or_default();
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
+}
+
+fn allow<'a>(rows: &mut impl Iterator<Item = &'a (Method, &'a str, Endpoint)>) -> String {
+    let mut methods: BTreeSet<&str> = rows.map(|(method, _, _)| method.as_str()).collect();
+    if methods.contains("GET") {
+        methods.insert("HEAD");
+    }
+    methods.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+static ROUTER: LazyLock<Router<&'static str>> = LazyLock::new(|| {
+    let templates: BTreeSet<_> = ROUTES.iter().map(|(_, template, _)| *template).collect();
+    let mut router = Router::new();
+    for template in templates.into_iter().filter(|template| *template != WEBHOOKS) {
+        router.insert(template, template).expect("no two templates of the table collide");
+    }
+    router
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(method: &str, path: &str, expected: &str) {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        let shown = match resolve(&method, path) {
+            Ok(found) => format!("{:?} {}", found.endpoint, found.argument).trim().to_owned(),
+            Err(Transport::MethodNotAllowed { allow }) => format!("405 {allow}"),
+            Err(Transport::NotFound) => "404".to_owned(),
+            Err(other) => format!("{other:?}"),
+        };
+        assert_eq!(shown, expected, "{method} {path}");
+    }
+
+    #[test]
+    fn paths_lead_where_the_table_says() {
+        check("GET", "/v1/workflows", "ListWorkflows");
+        check("HEAD", "/V1/Workflows/", "ListWorkflows");
+        check("GET", "/v1/workflows//", "404");
+        check("GET", "/v1//workflows", "404");
+        check("GET", "/v1/workflows/AbC", "ShowWorkflow AbC");
+        check("GET", "/v1/workflows/from-template", "ShowWorkflow from-template");
+        check("POST", "/v1/Workflows/x/ACTIVATE/", "ActivateWorkflow x");
+        check("GET", "/v1/catalog/executors/a%2Eb", "ShowExecutor a.b");
+        check("GET", "/v1/catalog/providers/P/Executors", "ListExecutorsOfProvider P");
+        check("GET", "/Health/Live", "Health");
+        check("GET", "/", "404");
+        check("GET", "", "404");
+        check("GET", "/v1/nothing", "404");
+    }
+
+    #[test]
+    fn a_wrong_method_learns_the_right_ones() {
+        check("PATCH", "/v1/workflows", "405 GET, HEAD, POST");
+        check("get", "/v1/workflows", "405 GET, HEAD, POST");
+        check("OPTIONS", "/v1/workflows/x", "405 DELETE, GET, HEAD, PUT");
+        check("TRACE", "/health", "405 GET, HEAD");
+        check("GET", "/v1/workflows/x/clone", "405 POST");
+        check("TRACE", "/v1/webhooks/a", &format!("405 {ANY_METHOD}"));
+    }
+
+    #[test]
+    fn webhooks_take_any_method_and_keep_their_path() {
+        check("POST", "/v1/webhooks", "Webhook");
+        check("BREW", "/V1/WebHooks/A//b%2Fc/", "Webhook /A//b%2Fc/");
+        check("POST", "/v1/webhooksx", "404");
+    }
+
+    #[test]
+    fn all_below_v1_is_guarded() {
+        for path in ["/v1", "/v1/", "/V1/x", "/v1/webhooks"] {
+            assert!(is_guarded(path), "{path}");
+        }
+        for path in ["/", "/v11", "/health", "/v", "", "/\u{e9}1/x"] {
+            assert!(!is_guarded(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_row_is_reached() {
+        for (method, template, endpoint) in ROUTES {
+            let path = template.replace("{id}", "x").replace("{*path}", "x");
+            let found = resolve(method, &path).map(|found| found.endpoint);
+            assert_eq!(found, Ok(*endpoint), "{method} {template}");
+        }
+    }
+}

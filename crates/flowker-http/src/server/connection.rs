@@ -1,0 +1,206 @@
+//! One connection: which protocol it speaks, and its life.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper::{Request, rt};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::debug;
+
+use super::activity::Activity;
+use super::patient::Patient;
+use crate::answer::{Door, answer};
+use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX, Limits, TARGET_BYTES_MAX};
+
+/// What opens a connection of HTTP/2 (RFC 9113 §3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The largest head of HTTP/1 that hyper takes, in bytes: all that we take, and what it costs to
+/// write it. Our own limits are exact, and answer with a body.
+const HEAD_BYTES_MAX: usize = HEADER_BYTES_MAX + TARGET_BYTES_MAX + 4 * HEADERS_MAX + 64;
+
+/// Streams that a peer may have open at once.
+const STREAMS_MAX: u32 = 128;
+
+/// When a peer of HTTP/2 is asked whether it is there, and how long it has to answer.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Serves one connection to its end.
+pub(crate) async fn serve<S>(door: &Arc<Door>, mut stream: S, peer: IpAddr)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Some(opening) = detect(&mut stream, &door.limits, door.shutdown.stopping()).await else {
+        return;
+    };
+    let activity = Activity::new();
+    match opening.protocol {
+        Protocol::Http1 => serve_http1(door, stream, peer, opening, activity).await,
+        Protocol::Http2 => serve_http2(door, stream, peer, opening, activity).await,
+    }
+}
+
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// How a connection began.
+struct Opening {
+    protocol: Protocol,
+    /// When the first byte came.
+    begun: Instant,
+    /// What was read to find out.
+    read: Bytes,
+}
+
+/// Finds out which protocol is spoken. `None` if nothing is, in time.
+///
+/// Not hyper-util's `auto`: it has no timer while it makes up its mind.
+async fn detect<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    limits: &Limits,
+    stopping: &CancellationToken,
+) -> Option<Opening> {
+    let mut buffer = [0; PREFACE.len()];
+    let first = timeout(limits.idle_timeout, stream.read(&mut buffer));
+    let mut len = stopping.run_until_cancelled(first).await?.ok()?.ok()?;
+    let begun = Instant::now();
+    let deadline = begun + limits.head_timeout;
+    while PREFACE.starts_with(&buffer[..len]) && len < PREFACE.len() {
+        let n_read = timeout_at(deadline, stream.read(&mut buffer[len..])).await.ok()?.ok()?;
+        if n_read == 0 {
+            return None;
+        }
+        len += n_read;
+    }
+    let read = Bytes::copy_from_slice(&buffer[..len]);
+    let protocol = if read == PREFACE.as_slice() { Protocol::Http2 } else { Protocol::Http1 };
+    Some(Opening { protocol, begun, read })
+}
+
+async fn serve_http1<S>(
+    door: &Arc<Door>,
+    stream: S,
+    peer: IpAddr,
+    opening: Opening,
+    activity: Arc<Activity>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = &door.limits;
+    let io = Patient::http1(stream, opening.read, opening.begun, Arc::clone(&activity), limits);
+    let service = service_fn(|request| respond(door, peer, &activity, request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // The exact times are kept by `Patient`. This one stands behind it, for what it cannot
+        // see: a head whose beginning came together with the request before.
+        .header_read_timeout(limits.idle_timeout + limits.head_timeout)
+        .max_headers(HEADERS_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
+        .max_buf_size(2 * HEAD_BYTES_MAX)
+        .half_close(false)
+        .keep_alive(true)
+        .serve_connection(TokioIo::new(io), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = door.shutdown.stopping().cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    log_end(ended);
+}
+
+async fn serve_http2<S>(
+    door: &Arc<Door>,
+    stream: S,
+    peer: IpAddr,
+    opening: Opening,
+    activity: Arc<Activity>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = &door.limits;
+    let io = Patient::http2(stream, opening.read, limits);
+    // Streams are tasks of their own: they outlive this function's frame.
+    let (streams_door, streams_activity) = (Arc::clone(door), Arc::clone(&activity));
+    let service = service_fn(move |request| {
+        let (door, activity) = (Arc::clone(&streams_door), Arc::clone(&streams_activity));
+        async move { respond(&door, peer, &activity, request).await }
+    });
+    let executor = Tracked { tasks: door.requests.clone(), cutting: door.shutdown.cutting().clone() };
+    let connection = http2::Builder::new(executor)
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .serve_connection(TokioIo::new(io), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = door.shutdown.stopping().cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        () = activity.quiet_for(limits.idle_timeout) => {
+            connection.as_mut().graceful_shutdown();
+            // A peer that takes in no answer holds its streams open, and answers pings.
+            match timeout(limits.write_timeout, connection).await {
+                Ok(ended) => ended,
+                Err(_) => return debug!("idle connection cut"),
+            }
+        }
+    };
+    log_end(ended);
+}
+
+async fn respond(
+    door: &Arc<Door>,
+    peer: IpAddr,
+    activity: &Arc<Activity>,
+    request: Request<Incoming>,
+) -> Result<hyper::Response<http_body_util::Full<Bytes>>, Infallible> {
+    let _open = activity.arrive();
+    Ok(answer(Arc::clone(door), peer, request).await)
+}
+
+/// A connection that breaks is the peer's business, or the network's.
+fn log_end(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        debug!(%error, "connection ended early");
+    }
+}
+
+/// Runs hyper's own tasks where shutdown waits for them.
+#[derive(Clone)]
+struct Tracked {
+    tasks: TaskTracker,
+    cutting: CancellationToken,
+}
+
+impl<F> rt::Executor<F> for Tracked
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, task: F) {
+        let cutting = self.cutting.clone();
+        self.tasks.spawn(async move {
+            cutting.run_until_cancelled_owned(task).await;
+        });
+    }
+}

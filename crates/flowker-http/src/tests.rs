@@ -1,0 +1,11 @@
+//! The door as callers see it, over streams in memory and a clock that stands still.
+
+mod answers;
+mod connections;
+mod corpus;
+mod lists;
+mod management;
+mod stopping;
+mod webhooks;
+mod wire;
+mod world;
