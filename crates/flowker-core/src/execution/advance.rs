@@ -60,3 +60,6 @@ fn startable(state: &RunState, in_flight: &BTreeSet<NodeIdx>) -> impl Iterator<I
         NodeState::Open(_) | NodeState::Done(_) | NodeState::Failed(_) | NodeState::Dead => None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,7 +88,11 @@ struct OwnedClock {
 impl OwnedClock {
     fn see(&mut self, fence: Fence, at: Timestamp) {
         match &mut self.last {
-            Some((_, last)) if self.fence == Some(fence) => *last = (*last).max(at),
+            // A step that ends later may have begun earlier, and clocks go back.
+            Some((first, last)) if self.fence == Some(fence) => {
+                *first = (*first).min(at);
+                *last = (*last).max(at);
+            }
             _ => {
                 if let Some((first, last)) = self.last {
                     self.before += last.since(first);
@@ -176,7 +180,8 @@ impl RunState {
         Ok(())
     }
 
-    /// Notes that a step began, for the deadline. Only the first call under a fence has an effect.
+    /// Notes that a step began, for the deadline. Only the first call of a run has an effect: later
+    /// owners count from their adoption.
     pub fn begin(&mut self, fence: Fence, at: Timestamp) {
         if self.clock.last.is_none() {
             self.clock.see(fence, at);
@@ -320,25 +325,49 @@ impl RunState {
     fn settle(&mut self) {
         let plan = Arc::clone(&self.plan);
         for idx in plan.order() {
-            if !matches!(&self.nodes[idx.0], NodeState::Open(open) if !open.ready) {
-                continue;
+            let is_waiting = matches!(&self.nodes[idx.0], NodeState::Open(open) if !open.ready);
+            if is_waiting && self.is_all_settled_before(*idx) {
+                self.settle_node(&plan, *idx);
             }
-            for edge in &plan.node(*idx).incoming {
-                if self.edges[edge.0] == EdgeState::Open {
-                    self.edges[edge.0] = self.settle_edge(&plan, *edge);
-                }
-            }
-            self.settle_node(&plan, *idx);
         }
     }
 
+    /// Whether everything is settled that a node waits for, and so all that it can see.
+    ///
+    /// Asked before the node is found dead as well: otherwise a node behind it would see what the
+    /// dead one waited for, or not, depending on who is faster.
+    fn is_all_settled_before(&self, idx: NodeIdx) -> bool {
+        let node = self.plan.node(idx);
+        let mut edges = node.incoming.iter().map(|edge| self.plan.edge(*edge));
+        node.reads.iter().all(|read| self.is_settled(*read))
+            && edges.all(|edge| {
+                self.is_settled(edge.source) && edge.reads.iter().all(|it| self.is_settled(*it))
+            })
+    }
+
+    fn is_settled(&self, idx: NodeIdx) -> bool {
+        !matches!(self.nodes[idx.0], NodeState::Open(_))
+    }
+
+    fn settle_node(&mut self, plan: &Plan, idx: NodeIdx) {
+        let node = plan.node(idx);
+        for edge in &node.incoming {
+            self.edges[edge.0] = self.settle_edge(plan, *edge);
+        }
+        if node.incoming.iter().all(|edge| self.edges[edge.0] == EdgeState::Dead) {
+            self.nodes[idx.0] = NodeState::Dead;
+        } else if matches!(node.kind, Kind::Trigger(_)) && self.broken_edge(idx).is_none() {
+            // A trigger in the middle of a graph does nothing and leaves no step.
+            self.nodes[idx.0] = NodeState::Done(Arc::new(Value::Null));
+        } else if let NodeState::Open(open) = &mut self.nodes[idx.0] {
+            open.ready = true;
+        }
+    }
+
+    /// How an edge stands, once everything is settled that its target waits for.
     fn settle_edge(&self, plan: &Plan, idx: EdgeIdx) -> EdgeState {
         let edge = plan.edge(idx);
-        let source = match &self.nodes[edge.source.0] {
-            NodeState::Open(_) => return EdgeState::Open,
-            NodeState::Failed(_) | NodeState::Dead => return EdgeState::Dead,
-            NodeState::Done(output) => output,
-        };
+        let NodeState::Done(source) = &self.nodes[edge.source.0] else { return EdgeState::Dead };
         let is_conditional = matches!(plan.node(edge.source).kind, Kind::Conditional { .. });
         if is_conditional
             && edge.handle.as_deref() != source.get("branchTaken").and_then(Value::as_str)
@@ -346,39 +375,11 @@ impl RunState {
             return EdgeState::Dead;
         }
         let Some(condition) = &edge.condition else { return EdgeState::Taken };
-        if edge.reads.iter().any(|read| !self.is_settled(*read)) {
-            return EdgeState::Open;
-        }
         match condition.eval(&self.context(edge.target)) {
             Ok(true) => EdgeState::Taken,
             Ok(false) => EdgeState::Dead,
             Err(error) => EdgeState::Broken(error.to_string()),
         }
-    }
-
-    fn settle_node(&mut self, plan: &Plan, idx: NodeIdx) {
-        let node = plan.node(idx);
-        let states = || node.incoming.iter().map(|edge| &self.edges[edge.0]);
-        if states().any(|edge| *edge == EdgeState::Open) {
-            return;
-        }
-        if states().all(|edge| *edge == EdgeState::Dead) {
-            self.nodes[idx.0] = NodeState::Dead;
-            return;
-        }
-        if node.reads.iter().any(|read| !self.is_settled(*read)) {
-            return;
-        }
-        // A trigger in the middle of a graph does nothing and leaves no step.
-        if matches!(node.kind, Kind::Trigger(_)) && self.broken_edge(idx).is_none() {
-            self.nodes[idx.0] = NodeState::Done(Arc::new(Value::Null));
-        } else if let NodeState::Open(open) = &mut self.nodes[idx.0] {
-            open.ready = true;
-        }
-    }
-
-    fn is_settled(&self, idx: NodeIdx) -> bool {
-        !matches!(self.nodes[idx.0], NodeState::Open(_))
     }
 
     fn broken_edge(&self, idx: NodeIdx) -> Option<Failure> {
