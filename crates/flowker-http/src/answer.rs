@@ -59,10 +59,14 @@ impl Door {
             Failure::from(Refusal::new(Code::Overloaded, message).retry_after(RETRY_SOON))
         };
         if self.shutdown.is_stopping() {
-            return Err(refused("The service is stopping. Repeat the request elsewhere, or later."));
+            return Err(refused(
+                "The service is stopping. Repeat the request elsewhere, or later.",
+            ));
         }
         let slot = Arc::clone(&self.slots).try_acquire_owned();
-        slot.map_err(|_| refused("More requests are in work than the service takes. Repeat it later."))
+        slot.map_err(|_| {
+            refused("More requests are in work than the service takes. Repeat it later.")
+        })
     }
 }
 
@@ -76,6 +80,9 @@ pub(crate) async fn answer(
     let request_id = extract::request_id(&parts.headers);
     let as_problem = problem::is_wanted(&parts.headers);
     let (version, is_head) = (parts.version, parts.method == Method::HEAD);
+    // Whether its body still comes after a refusal is up to the caller: what follows on the
+    // connection could be either.
+    let awaits_continue = parts.headers.contains_key(header::EXPECT);
     let span = tracing::info_span!(
         "request",
         http.request.method = %parts.method,
@@ -88,7 +95,7 @@ pub(crate) async fn answer(
         Err(failure) => {
             span.in_scope(|| log(&failure));
             let mut response = problem::response(&failure, &request_id, as_problem);
-            if failure.ends_connection() && version < Version::HTTP_2 {
+            if (awaits_continue || failure.ends_connection()) && version < Version::HTTP_2 {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }
@@ -187,7 +194,9 @@ fn response(reply: Reply) -> Response<Full<Bytes>> {
 fn without_body(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     use hyper::body::Body as _;
     let (mut parts, body) = response.into_parts();
-    if let Some(length) = body.size_hint().exact().filter(|_| parts.status != StatusCode::NO_CONTENT) {
+    if let Some(length) =
+        body.size_hint().exact().filter(|_| parts.status != StatusCode::NO_CONTENT)
+    {
         parts.headers.insert(header::CONTENT_LENGTH, length.into());
     }
     Response::from_parts(parts, Full::default())

@@ -3,11 +3,11 @@
 use std::io::Read;
 use std::time::Duration;
 
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use flowker_core::code::Code;
 use flowker_core::json;
 use flowker_core::refusal::Refusal;
 use flowker_core::trigger::BodyError;
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::header::{self, HeaderMap};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
@@ -113,7 +113,8 @@ pub(crate) async fn read_document(
         return Err(unreadable("", "The body is missing: send a JSON document.".to_owned()));
     }
     if !is_json(headers) {
-        let message = "The body must be JSON, with a Content-Type that says so, such as application/json.";
+        let message =
+            "The body must be JSON, with a Content-Type that says so, such as application/json.";
         return Err(unreadable("", message.to_owned()));
     }
     let value = json::parse(&text).map_err(|error| unreadable(&error.path, error.to_string()))?;

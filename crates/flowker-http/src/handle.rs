@@ -15,9 +15,9 @@ use flowker_core::code::Code;
 use flowker_core::id::IdError;
 use flowker_core::refusal::Refusal;
 use flowker_core::trigger::Begun;
+use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
-use http::StatusCode;
 use hyper::body::Incoming;
 use serde_json::Value;
 

@@ -16,7 +16,8 @@ pub(crate) fn check(parts: &Parts) -> Result<(), Transport> {
     check_addressee(parts)?;
     check_transfer_coding(&parts.headers)?;
     check_target(parts)?;
-    let expects = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    let expects =
+        |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
     if !parts.headers.get_all(header::EXPECT).iter().all(expects) {
         return Err(Transport::ExpectationUnknown);
     }
@@ -30,7 +31,8 @@ fn check_sizes(parts: &Parts) -> Result<(), Transport> {
         return Err(Transport::TargetTooLong { limit: TARGET_BYTES_MAX });
     }
     let headers = &parts.headers;
-    let n_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let n_bytes: usize =
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if HEADERS_MAX < headers.len() || HEADER_BYTES_MAX < n_bytes {
         return Err(Transport::HeadersTooLarge { count: HEADERS_MAX, bytes: HEADER_BYTES_MAX });
     }
@@ -65,19 +67,17 @@ fn check_addressee(parts: &Parts) -> Result<(), Transport> {
 /// `host`, `host:port`, `[address]` or `[address]:port`; no user, no list.
 fn is_authority(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else { return false };
-    let (is_host, port) = match text.strip_prefix('[') {
-        Some(rest) => match rest.split_once(']') {
-            Some((address, port)) => (address.parse::<Ipv6Addr>().is_ok(), port),
-            None => return false,
-        },
-        None => {
-            let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-            let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
-            (!host.is_empty() && host.bytes().all(is_name), port)
-        }
+    let (is_host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let Some((address, port)) = rest.split_once(']') else { return false };
+        (address.parse::<Ipv6Addr>().is_ok(), port)
+    } else {
+        let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+        (!host.is_empty() && host.bytes().all(is_name), port)
     };
     let digits = port.strip_prefix(':').unwrap_or(port);
-    let is_port = port.is_empty() || port.starts_with(':') && digits.bytes().all(|it| it.is_ascii_digit());
+    let is_port =
+        port.is_empty() || port.starts_with(':') && digits.bytes().all(|it| it.is_ascii_digit());
     is_host && is_port && digits.len() <= 5
 }
 

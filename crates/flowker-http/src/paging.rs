@@ -2,10 +2,10 @@
 
 use flowker_core::code::Code;
 use flowker_core::execution::Summary;
+use flowker_core::id::ExecutionId;
 use flowker_core::ports::{Cursor, Direction, ExecutionSort, NamedSort, NamedSortKey};
 use flowker_core::refusal::Refusal;
 use flowker_core::time::Timestamp;
-use flowker_core::id::ExecutionId;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -188,9 +188,8 @@ impl ExecutionsPage {
 
 fn executions_limit(text: Option<&str>) -> Result<usize, Failure> {
     let message = "must be a whole number from 1 to 100";
-    let wrong = |title| {
-        Failure::titled(Refusal::of_member(Code::PageSizeInvalid, "limit", message), title)
-    };
+    let wrong =
+        |title| Failure::titled(Refusal::of_member(Code::PageSizeInvalid, "limit", message), title);
     match text.map(str::parse::<i64>) {
         None => Ok(LIMIT_DEFAULT),
         Some(Ok(limit)) => match usize::try_from(limit) {

@@ -116,11 +116,12 @@ pub(crate) fn is_guarded(path: &str) -> bool {
 /// Finds out where a request leads.
 pub(crate) fn resolve(method: &Method, path: &str) -> Result<Found, Transport> {
     if let Some(rest) = strip_prefix(path, WEBHOOKS_PREFIX) {
-        return match *method {
-            // It asks for an echo of the request, credentials included, and for nothing else.
-            Method::TRACE => Err(Transport::MethodNotAllowed { allow: ANY_METHOD.to_owned() }),
-            _ => Ok(Found { endpoint: Endpoint::Webhook, argument: rest.to_owned() }),
-        };
+        // It asks for an echo of the request, credentials included, and for nothing else.
+        if *method == Method::TRACE {
+            return Err(Transport::MethodNotAllowed { allow: ANY_METHOD.to_owned() });
+        }
+        let argument = rest.strip_prefix('/').unwrap_or(rest).to_owned();
+        return Ok(Found { endpoint: Endpoint::Webhook, argument });
     }
     let path = path.strip_suffix('/').unwrap_or(path);
     let lower = path.to_ascii_lowercase();
@@ -209,7 +210,7 @@ mod tests {
     #[test]
     fn webhooks_take_any_method_and_keep_their_path() {
         check("POST", "/v1/webhooks", "Webhook");
-        check("BREW", "/V1/WebHooks/A//b%2Fc/", "Webhook /A//b%2Fc/");
+        check("BREW", "/V1/WebHooks/A//b%2Fc/", "Webhook A//b%2Fc/");
         check("POST", "/v1/webhooksx", "404");
     }
 

@@ -96,10 +96,7 @@ async fn accept_all(door: &Arc<Door>, listener: &TcpListener, connections: &Task
 
 async fn pause_after(error: &io::Error, door: &Door) {
     // The caller has gone again before we took the connection up: nothing is wrong with us.
-    if matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
-    ) {
+    if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         return;
     }
     warn!(%error, "cannot accept connections");
@@ -122,8 +119,7 @@ async fn finish(door: &Door, connections: &TaskTracker) -> Stopped {
     if in_time.await {
         return Stopped { connections_cut: 0, requests_cut: 0 };
     }
-    let stopped =
-        Stopped { connections_cut: connections.len(), requests_cut: requests.len() };
+    let stopped = Stopped { connections_cut: connections.len(), requests_cut: requests.len() };
     warn!(
         connections_cut = stopped.connections_cut,
         requests_cut = stopped.requests_cut,

@@ -111,7 +111,9 @@ async fn serve_http1<S>(
         .max_headers(HEADERS_MAX)
         .max_header_size(HEAD_BYTES_MAX)
         .max_buf_size(2 * HEAD_BYTES_MAX)
-        .half_close(false)
+        // Else hyper forgets a request whose sender hung up right behind it, if both are read at
+        // once: once the body has arrived, the work does not depend on the socket.
+        .half_close(true)
         .keep_alive(true)
         .serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
@@ -142,7 +144,8 @@ async fn serve_http2<S>(
         let (door, activity) = (Arc::clone(&streams_door), Arc::clone(&streams_activity));
         async move { respond(&door, peer, &activity, request).await }
     });
-    let executor = Tracked { tasks: door.requests.clone(), cutting: door.shutdown.cutting().clone() };
+    let executor =
+        Tracked { tasks: door.requests.clone(), cutting: door.shutdown.cutting().clone() };
     let connection = http2::Builder::new(executor)
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)

@@ -105,7 +105,11 @@ impl<S> Patient<S> {
     }
 
     /// Passes on what a write came to, unless it has been waiting for too long.
-    fn timed<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn timed<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.write_timer = None;
             return polled;

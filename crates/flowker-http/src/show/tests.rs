@@ -1,7 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowker_core::execution::{Failure, FailureCode, Outcome, Status, StepResult, StepRun, Summary};
+use flowker_core::execution::{
+    Failure, FailureCode, Outcome, Status, StepResult, StepRun, Summary,
+};
 use flowker_core::id::{ExecutionId, ProviderConfigId, WorkflowId};
 use flowker_core::ports::{ConfigStatus, ProviderConfig};
 use flowker_core::service::NamedStep;
@@ -49,7 +51,8 @@ fn a_workflow_leaves_out_what_was_not_set() {
         "createdAt": SHOWN, "updatedAt": SHOWN,
     });
     check(workflow(&bare), &shown);
-    let created = json!({"workflowId": ID, "version": "1.0.0", "status": "draft", "createdAt": SHOWN});
+    let created =
+        json!({"workflowId": ID, "version": "1.0.0", "status": "draft", "createdAt": SHOWN});
     check(workflow_created(&bare), &created);
     let number = flowker_core::json::parse(br#"{"n": 1.50}"#).expect("JSON");
     let full = Workflow { description: Some(String::new()), metadata: members(&number), ..bare };
@@ -86,7 +89,10 @@ fn a_status_tells_of_the_end_and_of_failures_only() {
         expected
     };
     let completed = Outcome::Completed { output: members(&json!({"a": 1})) };
-    check(status(&summary(Some(completed))), &with(json!({"status": "completed", "completedAt": SHOWN})));
+    check(
+        status(&summary(Some(completed))),
+        &with(json!({"status": "completed", "completedAt": SHOWN})),
+    );
     let failed = Outcome::Failed(Failure::new(FailureCode::TimedOut, "too long"));
     let told = json!({
         "status": "failed", "completedAt": SHOWN, "errorMessage": "too long", "failureCode": "timed_out",
@@ -115,11 +121,8 @@ fn results_hold_every_step() {
             "status": status, "executedAt": SHOWN, "durationMs": 1_500,
         })
     };
-    let mut expected_steps = [
-        shown_step(1, "completed"),
-        shown_step(2, "completed"),
-        shown_step(3, "failed"),
-    ];
+    let mut expected_steps =
+        [shown_step(1, "completed"), shown_step(2, "completed"), shown_step(3, "failed")];
     expected_steps[0]["output"] = json!({"body": "x"});
     expected_steps[2]["errorMessage"] = json!("no");
     let expected = json!({

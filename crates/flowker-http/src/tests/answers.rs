@@ -17,27 +17,62 @@ use crate::{problem, route};
 
 /// The contract's table and what the design adds to it: status and title of every code.
 const TABLE: &[(u16, &str, &[&str])] = &[
-    (400, "Bad Request", &[
-        "FLK-0001", "FLK-0002", "FLK-0110", "FLK-0111", "FLK-0113", "FLK-0114", "FLK-0115",
-        "FLK-0140", "FLK-0141", "FLK-0142", "FLK-0150", "FLK-0151", "FLK-0201", "FLK-0242",
-        "FLK-0295", "FLK-0296", "FLK-0298", "FLK-0299", "FLK-0302", "FLK-0304", "FLK-0305",
-        "FLK-0308", "FLK-0309", "FLK-0310", "FLK-0509", "FLK-0511", "INVALID_CURSOR",
-        "WORKFLOW_INVALID_EXECUTOR_CONFIG",
-    ]),
+    (
+        400,
+        "Bad Request",
+        &[
+            "FLK-0001",
+            "FLK-0002",
+            "FLK-0110",
+            "FLK-0111",
+            "FLK-0113",
+            "FLK-0114",
+            "FLK-0115",
+            "FLK-0140",
+            "FLK-0141",
+            "FLK-0142",
+            "FLK-0150",
+            "FLK-0151",
+            "FLK-0201",
+            "FLK-0242",
+            "FLK-0295",
+            "FLK-0296",
+            "FLK-0298",
+            "FLK-0299",
+            "FLK-0302",
+            "FLK-0304",
+            "FLK-0305",
+            "FLK-0308",
+            "FLK-0309",
+            "FLK-0310",
+            "FLK-0509",
+            "FLK-0511",
+            "INVALID_CURSOR",
+            "WORKFLOW_INVALID_EXECUTOR_CONFIG",
+        ],
+    ),
     (401, "Unauthorized", &["FLK-0362", "FLK-0364", "UNAUTHORIZED"]),
-    (404, "Not Found", &[
-        "FLK-0100", "FLK-0104", "FLK-0200", "FLK-0210", "FLK-0230", "FLK-0240", "FLK-0250",
-        "FLK-0290", "FLK-0294", "FLK-0361", "FLK-0500", "FLK-0600",
-    ]),
+    (
+        404,
+        "Not Found",
+        &[
+            "FLK-0100", "FLK-0104", "FLK-0200", "FLK-0210", "FLK-0230", "FLK-0240", "FLK-0250",
+            "FLK-0290", "FLK-0294", "FLK-0361", "FLK-0500", "FLK-0600",
+        ],
+    ),
     (408, "Request Timeout", &["FLK-0902"]),
     (409, "Conflict", &["FLK-0101", "FLK-0251", "FLK-0291", "FLK-0350", "FLK-0360", "FLK-0520"]),
     (413, "Payload Too Large", &["FLK-0363", "FLK-0506"]),
     (415, "Unsupported Media Type", &["FLK-0903"]),
-    (422, "Unprocessable Entity", &[
-        "FLK-0102", "FLK-0103", "FLK-0105", "FLK-0112", "FLK-0116", "FLK-0117", "FLK-0118",
-        "FLK-0119", "FLK-0211", "FLK-0252", "FLK-0292", "FLK-0293", "FLK-0340", "FLK-0341",
-        "FLK-0366", "FLK-0501", "FLK-0502", "FLK-0510",
-    ]),
+    (
+        422,
+        "Unprocessable Entity",
+        &[
+            "FLK-0102", "FLK-0103", "FLK-0105", "FLK-0112", "FLK-0116", "FLK-0117", "FLK-0118",
+            "FLK-0119", "FLK-0211", "FLK-0252", "FLK-0292", "FLK-0293", "FLK-0340", "FLK-0341",
+            "FLK-0366", "FLK-0501", "FLK-0502", "FLK-0510",
+        ],
+    ),
     (429, "Too Many Requests", &["FLK-0365"]),
     (500, "Internal Server Error", &["FLK-9999"]),
     (503, "Service Unavailable", &["FLK-0900", "FLK-0901"]),
@@ -127,7 +162,11 @@ async fn a_body_that_cannot_be_read_names_the_member() {
         (&[json], r#"{"a": {"b": [1, tru]}}"#, "a.b[1]"),
     ] {
         let answer = ask(&door, "POST /v1/workflows", headers, body).await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("FLK-0001")), "{body}");
+        assert_eq!(
+            (answer.status, answer.json()["code"].as_str()),
+            (400, Some("FLK-0001")),
+            "{body}"
+        );
         let fields = answer.json()["fields"].as_object().cloned().unwrap_or_default();
         assert_eq!(fields.keys().collect::<Vec<_>>(), [path], "{body}");
     }
@@ -195,7 +234,8 @@ async fn a_store_that_fails_is_told_apart_from_a_bug() {
     // A mock without expectations panics when it is called.
     let mut world = World::new();
     world.executions = MockExecutionStore::new();
-    let answer = ask(&world.door(), "POST /v1/webhooks/orders/paid", &["X-Request-Id: r"], "").await;
+    let answer =
+        ask(&world.door(), "POST /v1/webhooks/orders/paid", &["X-Request-Id: r"], "").await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (500, Some("FLK-9999")));
     assert_eq!(answer.json()["requestId"], "r");
     assert!(!String::from_utf8_lossy(&answer.body).contains("MockExecutionStore"));

@@ -73,18 +73,19 @@ async fn a_caller_that_takes_nothing_in_is_cut() {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_is_still_sending_gets_its_answer_first() {
-    let (answers, closed_after) = connect(&World::new().door(), async |mut stream: DuplexStream| {
-        let head = request("POST /v1/webhooks/nowhere", &["Content-Length: 1000000"], "");
-        stream.write_all(&head).await.unwrap();
-        let exchange = read_all(&mut stream, false).await;
-        // The server reads on for a while, so that its answer is not lost to a reset.
-        let started = Instant::now();
-        while stream.write_all(&[b'x'; 1000]).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        (exchange.answers, started.elapsed())
-    })
-    .await;
+    let (answers, closed_after) =
+        connect(&World::new().door(), async |mut stream: DuplexStream| {
+            let head = request("POST /v1/webhooks/nowhere", &["Content-Length: 1000000"], "");
+            stream.write_all(&head).await.unwrap();
+            let exchange = read_all(&mut stream, false).await;
+            // The server reads on for a while, so that its answer is not lost to a reset.
+            let started = Instant::now();
+            while stream.write_all(&[b'x'; 1000]).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            (exchange.answers, started.elapsed())
+        })
+        .await;
     assert_eq!(answers[0].status, 404);
     assert!((1..=2).contains(&closed_after.as_secs()), "{closed_after:?}");
 }
@@ -129,7 +130,8 @@ async fn http2_is_spoken_without_an_upgrade() {
     check(get("http://flowker/version").header("host", "other"), 400).await;
     check(get("http://a@b/version"), 400).await;
     check(Request::get("http://flowker/v1/workflows/x"), 401).await;
-    let many = |n: usize| (0..n - 1).fold(get("http://flowker/version"), |it, _| it.header("a", "b"));
+    let many =
+        |n: usize| (0..n - 1).fold(get("http://flowker/version"), |it, _| it.header("a", "b"));
     check(many(100), 200).await;
     check(many(101), 431).await;
     let large = "b".repeat(16 * 1024);

@@ -84,8 +84,14 @@ async fn hosts() {
     check("HTTP/1.0 without", bare("GET /version HTTP/1.0", &[]), "200 closed").await;
     let absolute = "GET http://evil/version HTTP/1.1";
     check("absolute", bare(absolute, &["Host: other"]), "200 open").await;
-    check("absolute, with a user", bare("GET http://a@b/version HTTP/1.1", &["Host: b"]), "400 closed").await;
-    check("absolute, odd scheme", bare("GET ftp://b/version HTTP/1.1", &["Host: b"]), "400 closed").await;
+    check(
+        "absolute, with a user",
+        bare("GET http://a@b/version HTTP/1.1", &["Host: b"]),
+        "400 closed",
+    )
+    .await;
+    check("absolute, odd scheme", bare("GET ftp://b/version HTTP/1.1", &["Host: b"]), "400 closed")
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,7 +107,8 @@ async fn methods() {
     check("TRACE a webhook", request("TRACE /v1/webhooks/orders/paid", &[], ""), "405 open").await;
     // A method of a webhook is what is registered, to the letter.
     check("post a webhook", request("post /v1/webhooks/orders/paid", &[], ""), "404 open").await;
-    check("OPTIONS a webhook", request("OPTIONS /v1/webhooks/orders/paid", &[], ""), "404 open").await;
+    check("OPTIONS a webhook", request("OPTIONS /v1/webhooks/orders/paid", &[], ""), "404 open")
+        .await;
     check("no method", "\u{1}\u{2} / HTTP/1.1\r\n\r\n", "400 closed").await;
     check("HTTP/3", bare("GET / HTTP/3.0", &["Host: x"]), "400 closed").await;
 }
@@ -109,18 +116,34 @@ async fn methods() {
 #[tokio::test(start_paused = true)]
 async fn targets() {
     for target in [
-        "/v1/webhooks/a%", "/v1/webhooks/%zz", "/v1/webhooks/%2", "/v1/webhooks/%00",
-        "/v1/webhooks/%C0%AF", "/v1/webhooks/%FF", "/v1/webhooks/../x", "/v1/webhooks/%2e%2E/x",
-        "/v1/webhooks/a/.", "/v1/./workflows", "/v1/workflows/..%2fx", "/health%0A", "/a\\b",
-        "/\u{fc}", "/health?\u{fc}", "/health?a\\b",
+        "/v1/webhooks/a%",
+        "/v1/webhooks/%zz",
+        "/v1/webhooks/%2",
+        "/v1/webhooks/%00",
+        "/v1/webhooks/%C0%AF",
+        "/v1/webhooks/%FF",
+        "/v1/webhooks/../x",
+        "/v1/webhooks/%2e%2E/x",
+        "/v1/webhooks/a/.",
+        "/v1/./workflows",
+        "/v1/workflows/..%2fx",
+        "/health%0A",
+        "/a\\b",
+        "/\u{fc}",
+        "/health?\u{fc}",
+        "/health?a\\b",
     ] {
         check(target, request(&format!("POST {target}"), &[], ""), "400 closed").await;
     }
-    for target in ["/v1/webhooks/orders%2Fpaid", "/v1/webhooks//orders/paid/", "/V1/Webhooks/orders/paid"] {
+    for target in
+        ["/v1/webhooks/orders%2Fpaid", "/v1/webhooks//orders/paid/", "/V1/Webhooks/orders/paid"]
+    {
         check(target, request(&format!("POST {target}"), &[], ""), "201 open").await;
     }
     // Decoded once: what is left is data, and no such path is registered.
-    for target in ["/v1/webhooks/orders%252Fpaid", "/v1/webhooks/orders//paid", "/v1/webhooks/Orders/paid"] {
+    for target in
+        ["/v1/webhooks/orders%252Fpaid", "/v1/webhooks/orders//paid", "/v1/webhooks/Orders/paid"]
+    {
         check(target, request(&format!("POST {target}"), &[], ""), "404 open").await;
     }
     check("a fragment", request("POST /v1/webhooks/orders/paid#x", &[], ""), "201 open").await;

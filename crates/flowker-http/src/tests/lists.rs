@@ -68,8 +68,18 @@ async fn a_page_tells_where_the_next_one_begins() {
     let lists = Lists::of(summary(Status::Running));
     for (path, key, direction, value) in [
         ("workflows?", NamedSortKey::CreatedAt, Direction::Descending, NOW.as_micros().to_string()),
-        ("workflows?sortBy=name&sortOrder=asc&", NamedSortKey::Name, Direction::Ascending, "workflow 5".to_owned()),
-        ("workflows?sortBy=updatedAt&", NamedSortKey::UpdatedAt, Direction::Descending, NOW.as_micros().to_string()),
+        (
+            "workflows?sortBy=name&sortOrder=asc&",
+            NamedSortKey::Name,
+            Direction::Ascending,
+            "workflow 5".to_owned(),
+        ),
+        (
+            "workflows?sortBy=updatedAt&",
+            NamedSortKey::UpdatedAt,
+            Direction::Descending,
+            NOW.as_micros().to_string(),
+        ),
     ] {
         let cursor = lists.cursor(path).await;
         // With or without the sort parameters again.
@@ -119,8 +129,14 @@ async fn named_lists_refuse_what_they_do_not_know() {
     let query = "400 FLK-0304 Bad Request";
     for list in ["workflows", "provider-configurations"] {
         for parameter in [
-            "limit=0", "limit=101", "limit=-1", "limit=x", "sortBy=nothing", "sortBy=NAME",
-            "sortOrder=up", "status=nothing",
+            "limit=0",
+            "limit=101",
+            "limit=-1",
+            "limit=x",
+            "sortBy=nothing",
+            "sortBy=NAME",
+            "sortOrder=up",
+            "status=nothing",
         ] {
             lists.refused(&format!("{list}?{parameter}"), query).await;
         }

@@ -15,15 +15,28 @@ async fn ids_are_read_in_every_spelling_and_others_refused() {
         "%7B00000000-0000-0000-0000-000000000005%7D",
     ] {
         let answer = ask(&door, &format!("GET /v1/workflows/{id}"), &[], "").await;
-        assert_eq!((answer.status, answer.json()["name"].as_str()), (200, Some("workflow 5")), "{id}");
+        assert_eq!(
+            (answer.status, answer.json()["name"].as_str()),
+            (200, Some("workflow 5")),
+            "{id}"
+        );
     }
     for path in [
-        "GET /v1/workflows/from-template", "DELETE /v1/workflows/5", "POST /v1/workflows/5/activate",
-        "GET /v1/executions/x", "GET /v1/executions/x/results", "POST /v1/executions/x/cancel",
-        "GET /v1/provider-configurations/x", "POST /v1/provider-configurations/x/enable",
+        "GET /v1/workflows/from-template",
+        "DELETE /v1/workflows/5",
+        "POST /v1/workflows/5/activate",
+        "GET /v1/executions/x",
+        "GET /v1/executions/x/results",
+        "POST /v1/executions/x/cancel",
+        "GET /v1/provider-configurations/x",
+        "POST /v1/provider-configurations/x/enable",
     ] {
         let answer = ask(&door, path, &[], "").await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("FLK-0002")), "{path}");
+        assert_eq!(
+            (answer.status, answer.json()["code"].as_str()),
+            (400, Some("FLK-0002")),
+            "{path}"
+        );
     }
     let nobody = "GET /v1/workflows/00000000-0000-0000-0000-000000000006";
     let answer = ask(&door, nobody, &[], "").await;
@@ -51,21 +64,26 @@ async fn the_catalog_lists_what_there_is() {
         let answer = ask(&door, &format!("GET /v1/catalog/{path}"), &[], "").await;
         (answer.status, answer.json().to_string())
     };
-    let executor = r#""category":"HTTP","id":"http.request","name":"HTTP Request","providerId":"http""#;
+    let executor =
+        r#""category":"HTTP","id":"http.request","name":"HTTP Request","providerId":"http""#;
     let list = format!(r#"[{{{executor},"version":"v1"}}]"#);
     assert_eq!(get("executors").await, (200, list.clone()));
     assert_eq!(get("providers/http/executors").await, (200, list));
     let schema = r#""schema":"{\"type\":\"object\"}""#;
     let one = format!(r#"{{{executor},{schema},"version":"v1"}}"#);
     assert_eq!(get("executors/http.request").await, (200, one));
-    let provider = r#"[{"description":"Any HTTP service","id":"http","name":"HTTP","version":"v1"}]"#;
+    let provider =
+        r#"[{"description":"Any HTTP service","id":"http","name":"HTTP","version":"v1"}]"#;
     assert_eq!(get("providers").await, (200, provider.to_owned()));
     assert!(get("providers/http").await.1.contains(r#""configSchema":"{\"type\":\"object\"}""#));
     let trigger = r#"[{"id":"webhook","name":"Webhook","version":"v1"}]"#;
     assert_eq!(get("triggers").await, (200, trigger.to_owned()));
     for (path, code) in [
-        ("executors/x", "FLK-0200"), ("triggers/x", "FLK-0210"), ("providers/x", "FLK-0230"),
-        ("providers/x/executors", "FLK-0230"), ("executors/HTTP.request", "FLK-0200"),
+        ("executors/x", "FLK-0200"),
+        ("triggers/x", "FLK-0210"),
+        ("providers/x", "FLK-0230"),
+        ("providers/x/executors", "FLK-0230"),
+        ("executors/HTTP.request", "FLK-0200"),
     ] {
         let (status, body) = get(path).await;
         assert!(status == 404 && body.contains(code), "{path}: {status} {body}");
@@ -82,7 +100,10 @@ async fn the_schema_of_the_trigger_takes_what_the_contract_says() {
     let schema = Schema::compile(&schema.expect("JSON")).expect("a schema");
     for (data, is_good) in [
         (json!({"path": "a", "method": "POST"}), true),
-        (json!({"path": "a", "method": "POST", "verify_token": "t", "rateLimit": {"requestsPerSecond": 1}}), true),
+        (
+            json!({"path": "a", "method": "POST", "verify_token": "t", "rateLimit": {"requestsPerSecond": 1}}),
+            true,
+        ),
         (json!({"path": "", "method": "POST"}), false),
         (json!({"path": "a", "method": "HEAD"}), false),
         (json!({"path": "a"}), false),

@@ -42,7 +42,11 @@ async fn health_and_readiness_tell_what_the_store_says() {
         let mut world = World::new();
         world.readiness = readiness;
         let answer = ask(&world.door(), line, &[], "").await;
-        assert_eq!((answer.status, &*answer.json()["checks"].to_string()), (status, checks), "{line}");
+        assert_eq!(
+            (answer.status, &*answer.json()["checks"].to_string()),
+            (status, checks),
+            "{line}"
+        );
         let word = if status == 200 { "healthy" } else { "unhealthy" };
         assert_eq!(answer.json()["status"], word);
         assert_eq!(answer.json()["version"], "dev");
@@ -62,7 +66,10 @@ async fn health_and_readiness_tell_what_the_store_says() {
     let mut world = World::new();
     world.version = Some("1.2.3".to_owned());
     let answer = ask(&world.door(), "GET /version", &[], "").await;
-    assert_eq!(answer.json().to_string(), r#"{"requestDate":"2023-11-14T22:13:20.123Z","version":"1.2.3"}"#);
+    assert_eq!(
+        answer.json().to_string(),
+        r#"{"requestDate":"2023-11-14T22:13:20.123Z","version":"1.2.3"}"#
+    );
 }
 
 async fn listen() -> (TcpListener, SocketAddr) {

@@ -69,20 +69,23 @@ async fn a_replay_says_so_and_is_200_once_it_is_over() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_is_told_the_end() {
-    let check = async |end: Option<Status>, prefer: &str, applied: &str, status: u16, told: &str| {
-        let mut world = World::new();
-        world.dispatcher = MockDispatcher::new();
-        world.dispatcher.expect_has_room().return_const(true);
-        world.dispatcher.expect_dispatch().return_const(());
-        let end = end.map(summary);
-        world.dispatcher.expect_wait_for_end().returning(move |_, _| end.clone());
-        let answer = ask(&world.door(), LINE, &[JSON, prefer], "{}").await;
-        assert_eq!(answer.header("preference-applied"), Some(applied), "{prefer}");
-        let mut told_members = answer.json();
-        let members = told_members.as_object_mut().expect("an object");
-        members.retain(|name, _| ["finalOutput", "errorMessage", "failureCode"].contains(&&**name));
-        assert_eq!((answer.status, &*told_members.to_string()), (status, told), "{prefer}");
-    };
+    let check =
+        async |end: Option<Status>, prefer: &str, applied: &str, status: u16, told: &str| {
+            let mut world = World::new();
+            world.dispatcher = MockDispatcher::new();
+            world.dispatcher.expect_has_room().return_const(true);
+            world.dispatcher.expect_dispatch().return_const(());
+            let end = end.map(summary);
+            world.dispatcher.expect_wait_for_end().returning(move |_, _| end.clone());
+            let answer = ask(&world.door(), LINE, &[JSON, prefer], "{}").await;
+            assert_eq!(answer.header("preference-applied"), Some(applied), "{prefer}");
+            let mut told_members = answer.json();
+            let members = told_members.as_object_mut().expect("an object");
+            members.retain(|name, _| {
+                ["finalOutput", "errorMessage", "failureCode"].contains(&&**name)
+            });
+            assert_eq!((answer.status, &*told_members.to_string()), (status, told), "{prefer}");
+        };
     let output = r#"{"finalOutput":{"total":7}}"#;
     check(Some(Status::Completed), "Prefer: wait=5", "wait=5", 200, output).await;
     let failure = r#"{"errorMessage":"no","failureCode":"step_failed"}"#;
@@ -95,8 +98,14 @@ async fn who_waits_is_told_the_end() {
 async fn the_input_tells_of_the_request() {
     let (mut world, kept) = keeping();
     world.limits.trusted_proxies = vec!["192.0.2.0/24".parse().expect("a net")];
-    let headers =
-        [JSON, "X-Request-Id: two words", "X-Forwarded-For: 198.51.100.9", "Cookie: c", "X-A: 1", "X-A: 2"];
+    let headers = [
+        JSON,
+        "X-Request-Id: two words",
+        "X-Forwarded-For: 198.51.100.9",
+        "Cookie: c",
+        "X-A: 1",
+        "X-A: 2",
+    ];
     let line = "POST /v1/webhooks/orders%2Fpaid?a=b+c&a=d&e";
     let answer = ask(&world.door(), line, &headers, r#"{"n": 12345678901234567890.10}"#).await;
     assert_eq!(answer.status, 201);

@@ -50,7 +50,10 @@ pub(super) enum Ready {
     Down(&'static str),
     Silent,
     /// Says that it has begun, and answers when it is let.
-    Held { begun: CancellationToken, release: CancellationToken },
+    Held {
+        begun: CancellationToken,
+        release: CancellationToken,
+    },
 }
 
 #[async_trait]

@@ -1,0 +1,99 @@
+use std::fmt::Write as _;
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+fn read(pairs: &[(&'static str, &str)]) -> Result<Config, Vec<String>> {
+    let values = pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    Config::read(&values).map_err(|mistakes| mistakes.iter().map(Mistake::to_string).collect())
+}
+
+#[test]
+fn the_defaults_are_valid_and_safe() {
+    let config = read(&[]).expect("defaults");
+    assert_eq!(config.server_address.to_string(), "127.0.0.1:4021");
+    assert_eq!(config.database, PathBuf::from("flowker.db"));
+    assert_eq!(config.api_keys.map(|keys| keys.len()), Some(0));
+    assert!(!config.ssrf_allow_private);
+    assert_eq!(config.idempotency_retention, Duration::from_hours(7 * 24));
+    assert_eq!(config.drain_grace, Duration::from_secs(12));
+}
+
+#[test]
+fn values_are_read() {
+    let config = read(&[
+        ("SERVER_ADDRESS", ":4021"),
+        ("DATABASE_URL", "sqlite:///var/lib/flowker/f.db"),
+        ("API_KEY", "first-key, second-key"),
+        ("OUTBOUND_ALLOW", "payments.internal,10.1.0.0/16"),
+        ("TRUSTED_PROXIES", "10.0.0.1, fd00::/8"),
+        ("MAX_CONNECTIONS_PER_IP", "7"),
+        ("WAIT_MAX", "250ms"),
+    ])
+    .expect("valid");
+    assert_eq!(config.server_address.to_string(), "[::]:4021");
+    assert_eq!(config.database, PathBuf::from("/var/lib/flowker/f.db"));
+    let keys = config.api_keys.expect("keys");
+    assert_eq!(
+        keys.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>(),
+        ["first-key", "second-key"]
+    );
+    assert_eq!(config.outbound_allow.len(), 2);
+    assert_eq!(config.trusted_proxies.len(), 2);
+    assert_eq!(config.max_connections_per_ip, Some(7));
+    assert_eq!(config.wait_max, Duration::from_millis(250));
+    assert!(read(&[("API_KEY_ENABLED", "false")]).expect("valid").api_keys.is_none());
+}
+
+#[test]
+fn every_mistake_is_reported_and_no_secret_shown() {
+    let mistakes = read(&[
+        ("SERVER_ADDRESS", "here"),
+        ("DATABASE_URL", "postgres://db"),
+        ("API_KEY", "short"),
+        ("API_KEY_ENABLED", "yes"),
+        ("SECRETS_KEY", "c2hvcnQ="),
+        ("OUTBOUND_ALLOW", "*.internal"),
+        ("TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("IDEMPOTENCY_RETENTION", "7"),
+        ("MAX_REQUESTS", "0"),
+        ("DRAIN_TIMEOUT", "0s"),
+        ("LOG_FORMAT", "xml"),
+    ])
+    .expect_err("mistakes");
+    assert_eq!(mistakes.len(), 11, "{mistakes:#?}");
+    assert!(mistakes.contains(
+        &"MAX_REQUESTS=\"0\" is not valid: expected a number from 1 to 1000000".to_owned()
+    ));
+    assert!(
+        !mistakes.iter().any(|it| it.contains("short") || it.contains("c2hvcnQ")),
+        "{mistakes:?}"
+    );
+    let mistakes = read(&[("DRAIN_TIMEOUT", "5s")]).expect_err("shorter than the grace");
+    assert!(mistakes[0].ends_with("longer than DRAIN_GRACE"), "{mistakes:?}");
+}
+
+/// The page is this table; `UPDATE_DOCS=1` writes it.
+#[test]
+fn the_reference_page_is_the_table() {
+    let mut page = String::from(
+        "# Configuration\n\nEvery setting is an environment variable and a flag of `flowker serve`: \
+         `SERVER_ADDRESS` is `--server-address`. A flag wins over its variable. Durations are written \
+         `250ms`, `30s`, `5m`, `2h`, `7d`. All mistakes are reported at once, with exit code 64.\n\n\
+         | setting | default | what it does | what is expected |\n| --- | --- | --- | --- |\n",
+    );
+    for Setting { name, default, expected, help } in SETTINGS {
+        let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
+        let _ = writeln!(page, "| `{name}` | {default} | {help} | {expected} |");
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/configuration.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, &page).expect("the page can be written");
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        committed == page,
+        "docs/reference/configuration.md is old: UPDATE_DOCS=1 cargo test -p flowker-app"
+    );
+}

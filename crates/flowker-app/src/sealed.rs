@@ -1,0 +1,124 @@
+//! Provider configurations, encrypted at rest.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use flowker_core::id::ProviderConfigId;
+use flowker_core::json;
+use flowker_core::ports::{
+    ConfigWritten, ProviderConfig, ProviderConfigPage, ProviderConfigQuery, ProviderConfigStore,
+    StoreError,
+};
+use serde_json::{Map, Value};
+
+/// The one member of a sealed configuration: base64 of nonce and ciphertext.
+const SEALED: &str = "$sealed";
+
+/// Length of an `XChaCha20` nonce, in bytes. Long enough to be drawn at random for every write.
+const NONCE_BYTES: usize = 24;
+
+/// Encrypts what another store keeps of each configuration, with XChaCha20-Poly1305. The
+/// configuration's id is authenticated, so that one cannot be put in the place of another.
+///
+/// A configuration that was stored in the clear is read as it is, and encrypted when it is next
+/// written. Without a key everything is stored in the clear, and what was sealed cannot be read.
+pub struct SealedConfigs {
+    inner: Arc<dyn ProviderConfigStore>,
+    cipher: Option<XChaCha20Poly1305>,
+}
+
+/// A configuration that cannot be opened.
+#[derive(Debug)]
+struct Unopened(&'static str);
+
+impl fmt::Display for Unopened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Unopened {}
+
+impl fmt::Debug for SealedConfigs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealedConfigs").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl SealedConfigs {
+    /// Seals with `key` what `inner` keeps.
+    pub fn new(inner: Arc<dyn ProviderConfigStore>, key: Option<[u8; 32]>) -> Self {
+        Self { inner, cipher: key.map(|key| XChaCha20Poly1305::new(&Key::from(key))) }
+    }
+
+    fn seal(&self, mut config: ProviderConfig) -> Result<ProviderConfig, StoreError> {
+        let Some(cipher) = &self.cipher else { return Ok(config) };
+        let clear = json::to_bytes(&Value::Object(config.config));
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).map_err(StoreError::unavailable)?;
+        let nonce = XNonce::from(nonce);
+        let payload = Payload { msg: &clear, aad: config.id.as_uuid().as_bytes() };
+        let sealed = cipher.encrypt(&nonce, payload);
+        let sealed =
+            sealed.map_err(|_| StoreError::unavailable("the configuration is too large"))?;
+        let text = STANDARD.encode([nonce.as_slice(), &sealed].concat());
+        config.config = Map::from_iter([(SEALED.to_owned(), Value::String(text))]);
+        Ok(config)
+    }
+
+    fn open(&self, mut config: ProviderConfig) -> Result<ProviderConfig, StoreError> {
+        if let Some(Value::String(text)) = config.config.get(SEALED) {
+            let clear = self.open_text(text, config.id).map_err(|error| {
+                StoreError::corrupt(format!("provider configuration {}", config.id), error)
+            })?;
+            config.config = clear;
+        }
+        Ok(config)
+    }
+
+    fn open_text(&self, text: &str, id: ProviderConfigId) -> Result<Map<String, Value>, Unopened> {
+        let cipher =
+            self.cipher.as_ref().ok_or(Unopened("it is sealed, and SECRETS_KEY is not set"))?;
+        let bytes = STANDARD.decode(text).map_err(|_| Unopened("it is not base64"))?;
+        let (nonce, sealed) =
+            bytes.split_at_checked(NONCE_BYTES).ok_or(Unopened("it is too short"))?;
+        let nonce = XNonce::try_from(nonce).map_err(|_| Unopened("it is too short"))?;
+        let payload = Payload { msg: sealed, aad: id.as_uuid().as_bytes() };
+        let clear = cipher.decrypt(&nonce, payload);
+        let clear = clear.map_err(|_| Unopened("SECRETS_KEY is not the key it was sealed with"))?;
+        match json::parse_within(&clear, json::Limits::STORED) {
+            Ok(Value::Object(members)) => Ok(members),
+            _ => Err(Unopened("it holds no object")),
+        }
+    }
+}
+
+#[async_trait]
+impl ProviderConfigStore for SealedConfigs {
+    async fn create(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
+        self.inner.create(self.seal(config)?).await
+    }
+
+    async fn get(&self, id: ProviderConfigId) -> Result<Option<ProviderConfig>, StoreError> {
+        self.inner.get(id).await?.map(|config| self.open(config)).transpose()
+    }
+
+    async fn list(&self, query: ProviderConfigQuery) -> Result<ProviderConfigPage, StoreError> {
+        let ProviderConfigPage { items, has_more } = self.inner.list(query).await?;
+        let items = items.into_iter().map(|config| self.open(config)).collect::<Result<_, _>>()?;
+        Ok(ProviderConfigPage { items, has_more })
+    }
+
+    async fn update(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
+        self.inner.update(self.seal(config)?).await
+    }
+
+    async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError> {
+        self.inner.delete(id).await
+    }
+}

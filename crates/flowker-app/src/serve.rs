@@ -1,0 +1,156 @@
+//! `flowker serve`: from the start to the last task's end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use flowker_core::ports::IdempotencyStore as _;
+use flowker_core::routing::RouteTable;
+use flowker_http::{Limits, Server, Shutdown};
+use flowker_sqlite::SqliteStore;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use crate::config::Config;
+use crate::signals::{Signals, Stop};
+use crate::wire::{Wired, wire};
+
+/// How often routes that another process changed are looked for.
+const ROUTES_POLL: Duration = Duration::from_secs(1);
+
+/// How often expired idempotency keys are forgotten, and how many in one write.
+const PURGE_INTERVAL: Duration = Duration::from_mins(1);
+const PURGE_BATCH: usize = 500;
+
+/// What is kept back of the time to stop, for the engine to hand over and the store to close.
+const HANDOVER: Duration = Duration::from_secs(3);
+
+/// Serves until a signal comes.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let listener = listen(&config).await?;
+    let wired = wire(&config).await?;
+    println!("flowker is ready on http://{}", listener.local_addr()?);
+    run(&config, wired, listener).await
+}
+
+/// Takes the address. Before anything else: what else listens there is the most likely mistake.
+pub async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let address = config.server_address;
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "cannot listen on {address}; choose another SERVER_ADDRESS, or end what listens there"
+        )
+    })
+}
+
+/// Runs what was put together, until a signal comes or the store fails.
+pub async fn run(config: &Config, wired: Wired, listener: TcpListener) -> anyhow::Result<()> {
+    let Wired { store, engine, routes, app } = wired;
+    let mut signals = Signals::listen()?;
+    let mut failed = store.failed();
+    follow_routes_once(&routes).await?;
+    engine.start();
+
+    let (tasks, chores) = (TaskTracker::new(), CancellationToken::new());
+    tasks.spawn(chores.clone().run_until_cancelled_owned(follow_routes(Arc::clone(&routes))));
+    tasks.spawn(chores.clone().run_until_cancelled_owned(purge_keys(store.clone())));
+    let shutdown = Shutdown::new();
+    let server = Server::new(app, limits(config));
+    let server = tasks.spawn({
+        let shutdown = shutdown.clone();
+        async move { server.run(listener, shutdown).await }
+    });
+    tasks.close();
+
+    let stop = tokio::select! {
+        stop = signals.next() => Some(stop),
+        _ = failed.wait_for(|failed| *failed) => None,
+    };
+    let deadline = Instant::now() + config.drain_timeout;
+    let Some(stop) = stop else {
+        shutdown.cut();
+        anyhow::bail!(
+            "the store could not write and is not to be trusted any more; what was acknowledged is \
+             on disk. Mend the disk, then start again"
+        );
+    };
+    info!(stop = ?stop, "stopping");
+    if stop == Stop::Gracefully {
+        shutdown.drain();
+        tokio::select! {
+            () = sleep(config.drain_grace) => {}
+            _ = signals.next() => {}
+        }
+    }
+    let stopped = async {
+        shutdown.stop();
+        if timeout_at(deadline - HANDOVER, server).await.is_err() {
+            warn!("requests are still open at the end of the time to stop: cutting them");
+            shutdown.cut();
+        }
+        engine.drain(deadline - HANDOVER).await;
+        chores.cancel();
+        tasks.wait().await;
+        store.close().await;
+    };
+    tokio::select! {
+        () = stopped => info!("stopped"),
+        _ = signals.next() => anyhow::bail!("left at once on a second signal"),
+        () = sleep_until(deadline) => warn!("the time to stop is over: leaving what is left"),
+    }
+    Ok(())
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        connections_max: config.max_connections,
+        connections_per_ip_max: config.max_connections_per_ip.and_then(|it| it.try_into().ok()),
+        requests_max: config.max_requests,
+        stop_timeout: config.drain_timeout,
+        trusted_proxies: config.trusted_proxies.clone(),
+        ..Limits::default()
+    }
+}
+
+async fn follow_routes(routes: Arc<RouteTable>) {
+    let mut ticks = interval(ROUTES_POLL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = follow_routes_once(&routes).await {
+            warn!(error = format!("{error:#}"), "routes could not be read");
+        }
+    }
+}
+
+async fn follow_routes_once(routes: &RouteTable) -> anyhow::Result<()> {
+    for unusable in routes.refresh().await? {
+        error!(
+            workflow.id = %unusable.route.workflow_id,
+            error = format!("{:#}", anyhow::Error::from(unusable.error)),
+            "a route cannot be served"
+        );
+    }
+    Ok(())
+}
+
+async fn purge_keys(store: SqliteStore) {
+    let mut ticks = interval(PURGE_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        loop {
+            match store.purge_expired(PURGE_BATCH).await {
+                Ok(PURGE_BATCH..) => {}
+                Ok(_) => break,
+                Err(error) => {
+                    warn!(error = format!("{:#}", anyhow::Error::from(error)), "expired keys stay");
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Which adapter stands behind which port.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use flowker_core::catalog::Catalog;
+use flowker_core::id::ReplicaId;
+use flowker_core::net::OutboundPolicy;
+use flowker_core::plans::Plans;
+use flowker_core::ports::{Clock, IdSource, IdempotencyStore, ProviderConfigStore, WorkflowStore};
+use flowker_core::routing::RouteTable;
+use flowker_core::service::{Executions, ProviderConfigs, Workflows};
+use flowker_core::trigger::{Starter, Trigger};
+use flowker_engine::Engine;
+use flowker_http::{App, GovernorRates, Readiness, StoreHealth};
+use flowker_providers::{ClientLimits, HttpClient, native_roots, providers};
+use flowker_sqlite::SqliteStore;
+use tracing::warn;
+
+use crate::access;
+use crate::config::Config;
+use crate::sealed::SealedConfigs;
+use crate::system::{RisingIds, SystemClock};
+
+/// Everything that runs, put together.
+pub struct Wired {
+    /// The embedded store.
+    pub store: SqliteStore,
+    /// What drives executions.
+    pub engine: Arc<Engine>,
+    /// What requests are matched with.
+    pub routes: Arc<RouteTable>,
+    /// What the server serves.
+    pub app: App,
+}
+
+/// Opens the store and puts everything together. Nothing runs yet.
+pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ids: Arc<dyn IdSource> = Arc::new(RisingIds);
+    let store = open(&config.database, config, Arc::clone(&clock))?;
+    let shared: Arc<dyn ProviderConfigStore> = Arc::new(store.clone());
+    let configs: Arc<dyn ProviderConfigStore> =
+        Arc::new(SealedConfigs::new(shared, config.secrets_key));
+    let workflows: Arc<dyn WorkflowStore> = Arc::new(store.clone());
+    let keys: Arc<dyn IdempotencyStore> = Arc::new(store.clone());
+    let policy = OutboundPolicy {
+        allow_private: config.ssrf_allow_private,
+        allow: config.outbound_allow.clone(),
+    };
+    let catalog = Arc::new(catalog(policy)?);
+    let plans = Arc::new(Plans::new(Arc::clone(&workflows)));
+    let routes = Arc::new(RouteTable::new(Arc::clone(&workflows), Arc::clone(&plans)));
+    let replica = ReplicaId::from_uuid(ids.next_id());
+    let engine = Arc::new(Engine::new(
+        flowker_engine::Deps {
+            executions: Arc::new(store.clone()),
+            plans: Arc::clone(&plans),
+            configs: Arc::clone(&configs),
+            catalog: Arc::clone(&catalog),
+            clock: Arc::clone(&clock),
+            replica,
+            rng: fastrand::Rng::new(),
+        },
+        flowker_engine::Limits {
+            executions_max: config.max_executions,
+            calls_max: config.max_calls,
+            calls_per_config_max: config.max_calls_per_provider_configuration,
+            ..flowker_engine::Limits::default()
+        },
+    ));
+    let starter = Arc::new(Starter {
+        executions: Arc::new(store.clone()),
+        dispatcher: Arc::clone(&engine) as _,
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+        replica,
+        retention: config.idempotency_retention,
+        wait_max: config.wait_max,
+    });
+    let app = App {
+        trigger: Trigger::new(
+            Arc::clone(&routes),
+            Arc::new(GovernorRates::new()),
+            Arc::clone(&clock),
+            Arc::clone(&starter),
+        ),
+        workflows: Workflows {
+            store: Arc::clone(&workflows),
+            configs: Arc::clone(&configs),
+            catalog: Arc::clone(&catalog),
+            routes: Arc::clone(&routes),
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+        },
+        executions: Executions {
+            store: Arc::new(store.clone()),
+            keys,
+            workflows,
+            plans,
+            starter,
+            clock: Arc::clone(&clock),
+        },
+        provider_configs: ProviderConfigs {
+            store: configs,
+            catalog: Arc::clone(&catalog),
+            clock: Arc::clone(&clock),
+            ids,
+        },
+        catalog,
+        api_keys: access::api_keys(config, &store).await?,
+        cursor_key: access::cursor_key(&store).await?,
+        clock: Arc::clone(&clock),
+        readiness: Arc::new(Probe { store: store.clone(), clock }),
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        deployment_mode: config.deployment_mode.clone(),
+    };
+    Ok(Wired { store, engine, routes, app })
+}
+
+fn open(path: &Path, config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<SqliteStore> {
+    let options = flowker_sqlite::Options {
+        queue_max: config.store_queue,
+        ..flowker_sqlite::Options::new(clock)
+    };
+    SqliteStore::open(path, options).with_context(|| format!("cannot open {}", path.display()))
+}
+
+fn catalog(policy: OutboundPolicy) -> anyhow::Result<Catalog> {
+    let (roots, n_unusable) = native_roots();
+    if roots.is_empty() {
+        warn!(n_unusable, "the system has no usable root certificates: no https call will succeed");
+    }
+    let client = HttpClient::new(policy, ClientLimits::default(), roots);
+    Ok(Catalog::new(providers(Arc::new(client)))?)
+}
+
+/// The catalog for looking things up in, from which nothing will be called.
+pub fn catalog_for_checks() -> anyhow::Result<Catalog> {
+    catalog(OutboundPolicy::default())
+}
+
+/// Asks the store for something small.
+#[derive(Debug)]
+struct Probe {
+    store: SqliteStore,
+    clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl Readiness for Probe {
+    async fn check(&self) -> StoreHealth {
+        let began = self.clock.now();
+        let error = match self.store.routes_revision().await {
+            Ok(_) if *self.store.failed().borrow() => Some("writing failed".to_owned()),
+            Ok(_) => None,
+            // Its cause is for the log: whoever asks for health needs no credentials.
+            Err(error) => Some(error.to_string()),
+        };
+        StoreHealth { store: "sqlite", latency: self.clock.now().since(began), error }
+    }
+}
