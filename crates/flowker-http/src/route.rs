@@ -232,4 +232,16 @@ mod tests {
             assert_eq!(found, Ok(*endpoint), "{method} {template}");
         }
     }
+
+    #[test]
+    fn the_reference_has_every_row() {
+        let reference = include_str!("../../../docs/reference/http-api.md");
+        for (method, template, endpoint) in ROUTES {
+            let row = match endpoint {
+                Endpoint::Webhook => "`/v1/webhooks/{path}`".to_owned(),
+                _ => format!("`{method} {template}`"),
+            };
+            assert!(reference.contains(&row), "docs/reference/http-api.md lacks {row}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod connections;
 mod corpus;
+mod endpoints;
 mod lists;
 mod management;
 mod stopping;

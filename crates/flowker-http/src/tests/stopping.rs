@@ -47,8 +47,8 @@ async fn health_and_readiness_tell_what_the_store_says() {
             (status, checks),
             "{line}"
         );
-        let word = if status == 200 { "healthy" } else { "unhealthy" };
-        assert_eq!(answer.json()["status"], word);
+        let verdict = if status == 200 { "healthy" } else { "unhealthy" };
+        assert_eq!(answer.json()["status"], verdict);
         assert_eq!(answer.json()["version"], "dev");
     };
     let up = r#"{"sqlite":{"latency_ms":3,"status":"up"}}"#;

@@ -1,7 +1,9 @@
 //! Webhooks from the socket to the store.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use flate2::Compression;
@@ -10,10 +12,11 @@ use flowker_core::execution::Status;
 use flowker_core::json;
 use flowker_core::ports::{Acceptance, MockDispatcher, MockExecutionStore, NewExecution};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 
-use super::wire::{ask, connect, exchange, read_all, request};
+use super::wire::{PEER, ask, connect, exchange, read_all, request};
 use super::world::{EXECUTION, WORKFLOW, World, summary};
+use crate::server::serve;
 
 const LINE: &str = "POST /v1/webhooks/orders/paid";
 const JSON: &str = "Content-Type: application/json";
@@ -177,6 +180,48 @@ async fn who_hangs_up_after_the_body_still_gets_its_execution() {
         stream.shutdown().await.unwrap();
     })
     .await;
+    door.requests.close();
+    door.requests.wait().await;
+    assert_eq!(input(&kept)["a"].to_string(), "1");
+}
+
+/// Hands out a request, and then says that the connection was reset.
+struct Reset(Vec<u8>);
+
+impl AsyncRead for Reset {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.0.is_empty() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        let n = self.0.len().min(buf.remaining());
+        buf.put_slice(&self.0.drain(..n).collect::<Vec<_>>());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Reset {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_behind_the_body_does_not_undo_the_request() {
+    let (world, kept) = keeping();
+    let door = world.door();
+    serve(&door, Reset(request(LINE, &[JSON], r#"{"a":1}"#)), PEER).await;
     door.requests.close();
     door.requests.wait().await;
     assert_eq!(input(&kept)["a"].to_string(), "1");

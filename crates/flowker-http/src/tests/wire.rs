@@ -1,5 +1,6 @@
 //! Bytes in, answers out.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,7 +110,7 @@ pub(super) fn request(line: &str, headers: &[&str], body: &str) -> Vec<u8> {
         text.push_str("\r\n");
     }
     if !body.is_empty() {
-        text.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        write!(text, "Content-Length: {}\r\n", body.len()).expect("a string takes it");
     }
     text.push_str("\r\n");
     text.push_str(body);

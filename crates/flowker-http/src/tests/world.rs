@@ -35,6 +35,7 @@ pub(super) const EXECUTION: ExecutionId = ExecutionId::from_uuid(Uuid::from_u128
 pub(super) struct World {
     pub workflows: MockWorkflowStore,
     pub executions: MockExecutionStore,
+    pub keys: MockIdempotencyStore,
     pub configs: MockProviderConfigStore,
     pub dispatcher: MockDispatcher,
     pub readiness: Ready,
@@ -84,12 +85,15 @@ impl World {
         workflows.expect_version().returning(|_, _| Ok(Some(definition())));
         let mut executions = MockExecutionStore::new();
         executions.expect_accept().returning(|_| Ok(Acceptance::Accepted));
+        let mut keys = MockIdempotencyStore::new();
+        keys.expect_find().returning(|_, _| Ok(None));
         let mut dispatcher = MockDispatcher::new();
         dispatcher.expect_has_room().return_const(true);
         dispatcher.expect_dispatch().return_const(());
         Self {
             workflows,
             executions,
+            keys,
             configs: MockProviderConfigStore::new(),
             dispatcher,
             readiness: Ready::Up,
@@ -133,7 +137,7 @@ impl World {
             clock: clock.clone(),
             ids: ids.clone(),
             replica: ReplicaId::from_uuid(Uuid::from_u128(1)),
-            retention: Duration::from_secs(7 * 24 * 3600),
+            retention: Duration::from_hours(7 * 24),
             wait_max: Duration::from_secs(30),
         });
         let rates = Arc::new(GovernorRates::new());
@@ -149,7 +153,7 @@ impl World {
             },
             executions: Executions {
                 store: executions,
-                keys: Arc::new(MockIdempotencyStore::new()),
+                keys: Arc::new(self.keys),
                 workflows,
                 plans,
                 starter,
