@@ -28,7 +28,7 @@ fn bad_bodies_are_refused_and_name_the_member() {
     check("half a surrogate pair", JSON, br#"{"a":"\ud800"}"#, "a");
     check("a byte order mark", JSON, b"\xEF\xBB\xBF{}", "");
     check("NaN", JSON, br#"{"a":NaN}"#, "a");
-    check("a leading zero", JSON, br#"{"a":01}"#, "a");
+    check("a leading zero", JSON, br#"{"a":{"b":01}}"#, "a");
     check("65 levels", JSON, deep(65).as_bytes(), "a.a.a.a");
     check("150,000 levels", JSON, "[".repeat(150_000).as_bytes(), "[0][0][0]");
     check(

@@ -123,7 +123,7 @@ fn a_stop_hands_over_what_does_not_finish_in_time() {
 
 #[test]
 fn an_interrupt_stops_without_grace() {
-    let server = Home::new().set("DRAIN_GRACE", "1h").set("DRAIN_TIMEOUT", "2h").start();
+    let server = Home::new().set("DRAIN_GRACE", "9m").set("DRAIN_TIMEOUT", "10m").start();
     server.signal(Signal::INT);
     let (finished, _) = server.finish();
     assert_eq!(finished.code, Some(0), "{finished:?}");

@@ -293,7 +293,7 @@ impl Config {
             server_address: reader.read("SERVER_ADDRESS", values::address)?,
             database: reader.read("DATABASE_URL", values::database)?,
             api_keys: keys_enabled.then_some(api_keys),
-            secrets_key: reader.read("SECRETS_KEY", values::secrets_key)?,
+            secrets_key: reader.read("SECRETS_KEY", values::optional(values::secrets_key))?,
             ssrf_allow_private: reader.read("SSRF_ALLOW_PRIVATE", values::boolean)?,
             outbound_allow: reader.read("OUTBOUND_ALLOW", values::list)?,
             trusted_proxies: reader.read("TRUSTED_PROXIES", values::networks)?,

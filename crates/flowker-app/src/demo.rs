@@ -112,8 +112,8 @@ async fn activate_again(app: &App) -> anyhow::Result<()> {
         app.workflows.to_draft(found.id).await?;
     }
     match app.workflows.activate(found.id).await {
-        Ok(_) => Ok(()),
-        Err(Refusal { code: Code::TransitionNotAllowed, .. }) => Ok(()),
+        // It is active already.
+        Ok(_) | Err(Refusal { code: Code::TransitionNotAllowed, .. }) => Ok(()),
         Err(refusal) => Err(refusal.into()),
     }
 }

@@ -69,12 +69,8 @@ pub(super) fn api_keys(text: &str) -> Option<Vec<SecretString>> {
     .collect()
 }
 
-/// `Some(None)`: there is none.
-pub(super) fn secrets_key(text: &str) -> Option<Option<[u8; 32]>> {
-    if text.is_empty() {
-        return Some(None);
-    }
-    STANDARD.decode(text).ok()?.try_into().ok().map(Some)
+pub(super) fn secrets_key(text: &str) -> Option<[u8; 32]> {
+    STANDARD.decode(text).ok()?.try_into().ok()
 }
 
 pub(super) fn list<T: FromStr>(text: &str) -> Option<Vec<T>> {

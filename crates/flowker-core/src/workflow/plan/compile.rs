@@ -57,6 +57,10 @@ impl Checks {
         self.found.push((check, Violation { code, fault }));
     }
 
+    fn has(&self, check: Check) -> bool {
+        self.found.iter().any(|(found, _)| *found == check)
+    }
+
     /// Records several.
     pub(super) fn fail_all(&mut self, check: Check, code: Code, faults: Vec<Fault>) {
         for fault in faults {
@@ -70,7 +74,8 @@ pub(super) fn compile(definition: &Definition) -> Result<Plan, Vec<Violation>> {
     let by_id = index_nodes(&definition.nodes, &mut checks);
     let edges = read_edges(&definition.edges, &by_id, &mut checks);
     let nodes = read_nodes(&definition.nodes, &edges, &by_id, &mut checks);
-    let waits = waits(&nodes, &edges);
+    // Where two nodes share an id, who waits for whom cannot be told: that has to be mended first.
+    let waits = if checks.has(Check::Duplicate) { Vec::new() } else { waits(&nodes, &edges) };
     let order = order(&waits).unwrap_or_else(|circle| {
         let names: Vec<_> = circle.iter().map(|idx| definition.nodes[idx.0].id.as_str()).collect();
         let message = match names.as_slice() {
