@@ -207,3 +207,25 @@ pub(crate) fn default_title(status: StatusCode) -> &'static str {
         other => other.canonical_reason().unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Every code stands in the reference with its status and its meaning, and no other does.
+    #[test]
+    fn the_reference_lists_every_code() {
+        let page = include_str!("../../../docs/reference/errors.md");
+        let (page, _) = page.split_once("## Codes of failed executions").expect("two tables");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+        let listed: BTreeMap<_, _> = rows.collect();
+        for code in Code::ALL {
+            let row = listed.get(code.as_str()).copied().unwrap_or_default();
+            let expected = format!("{} | {} | ", status(*code).as_u16(), code.meaning());
+            assert!(row.starts_with(&expected), "{code}: {row:?} does not begin with {expected:?}");
+        }
+        assert_eq!(listed.len(), Code::ALL.len());
+    }
+}
