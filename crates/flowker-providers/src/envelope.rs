@@ -54,7 +54,7 @@ fn canonical(name: &HeaderName) -> String {
 
 fn body(answer: &Answer) -> Option<Value> {
     if is_json(&answer.headers) {
-        if let Ok(value) = json::parse(&answer.body) {
+        if let Ok(value) = json::parse_within(&answer.body, json::Limits::RESPONSE) {
             return Some(value);
         }
     } else if answer.body.is_empty() {

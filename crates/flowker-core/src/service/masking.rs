@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::workflow::{Definition, Node};
+
 /// What stands for a secret of which nothing is shown.
 const HIDDEN: &str = "********";
 
@@ -98,6 +100,50 @@ pub fn mask(config: &Map<String, Value>) -> Map<String, Value> {
 pub fn unmask(mut sent: Map<String, Value>, stored: &Map<String, Value>) -> Map<String, Value> {
     Place::Plain.unmask_members(&mut sent, stored);
     sent
+}
+
+/// The members of a trigger's `signature` that hold its secrets.
+const SIGNING_SECRETS: [&str; 2] = ["secret", "secrets"];
+
+/// A definition as it may be shown: without the secrets that webhooks are signed with.
+///
+/// `verify_token` stays: the contract shows it.
+#[must_use]
+pub fn mask_definition(mut definition: Definition) -> Definition {
+    for secret in definition.nodes.iter_mut().flat_map(signing_secrets) {
+        *secret = hide_each(secret);
+    }
+    definition
+}
+
+/// A definition as it was meant that was sent by somebody who had seen `stored` through
+/// [`mask_definition`]: a secret that equals its own mask, in a node of the same id, is unchanged.
+#[must_use]
+pub fn unmask_definition(mut sent: Definition, stored: &Definition) -> Definition {
+    for node in &mut sent.nodes {
+        let Some(before) = stored.nodes.iter().find(|it| it.id == node.id) else { continue };
+        let mut before = before.clone();
+        for (sent, stored) in signing_secrets(node).zip(signing_secrets(&mut before)) {
+            if *sent == hide_each(stored) {
+                *sent = stored.take();
+            }
+        }
+    }
+    sent
+}
+
+fn signing_secrets(node: &mut Node) -> impl Iterator<Item = &mut Value> {
+    let signature = node.data.get_mut("signature").and_then(Value::as_object_mut);
+    let members = signature.into_iter().flatten();
+    members.filter(|(name, _)| SIGNING_SECRETS.contains(&name.as_str())).map(|(_, value)| value)
+}
+
+/// Hides a secret, or each of several.
+fn hide_each(secrets: &Value) -> Value {
+    match secrets {
+        Value::Array(several) => several.iter().map(hide).collect(),
+        one => hide(one),
+    }
 }
 
 /// What kind of member a value is.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::masking;
 use super::validate::{self, ExecutorNode};
 use crate::catalog::Catalog;
 use crate::code::Code;
@@ -77,14 +78,15 @@ impl Workflows {
                 format!("The workflow is {}; only a draft can be changed.", stored.status.as_str());
             return Err(Refusal::new(Code::WorkflowNotEditable, message));
         }
-        self.check_executors(&draft.definition).await?;
-        validate::refuse(validate::draft_structure(&draft.name, &draft.definition))?;
+        let definition = masking::unmask_definition(draft.definition, &stored.definition);
+        self.check_executors(&definition).await?;
+        validate::refuse(validate::draft_structure(&draft.name, &definition))?;
         let mut metadata = stored.metadata;
         metadata.extend(draft.metadata.unwrap_or_default());
         let workflow = Workflow {
             name: draft.name,
             description: draft.description,
-            definition: draft.definition,
+            definition,
             metadata,
             revision: stored.revision + 1,
             updated_at: self.clock.now(),

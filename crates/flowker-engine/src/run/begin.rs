@@ -45,7 +45,8 @@ impl Run {
                 Unfit::Fails(Failure::new(FailureCode::DefinitionError, message))
             }
         })?;
-        let input = json::parse(&execution.input).map_err(|error| internal(&error))?;
+        let input = json::parse_within(&execution.input, json::Limits::STORED)
+            .map_err(|error| internal(&error))?;
         let start = plan.find(&execution.start_node).ok_or_else(|| {
             let message = format!("the version has no trigger node {:?}", execution.start_node);
             Unfit::Fails(Failure::new(FailureCode::DefinitionError, message))

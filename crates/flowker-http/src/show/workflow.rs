@@ -1,11 +1,12 @@
 //! Workflows.
 
+use flowker_core::service::masking::mask_definition;
 use flowker_core::workflow::Workflow;
 use serde_json::Value;
 
 use super::Shape;
 
-/// The full shape.
+/// The full shape, without the secrets that webhooks are signed with.
 pub(crate) fn workflow(workflow: &Workflow) -> Value {
     let mut shape = Shape::new()
         .text("id", workflow.id)
@@ -13,7 +14,7 @@ pub(crate) fn workflow(workflow: &Workflow) -> Value {
         .maybe("description", workflow.description.as_deref())
         .with("status", workflow.status.as_str());
     // Nodes, edges, and settings that are not the default ones.
-    if let Value::Object(members) = workflow.definition.to_document() {
+    if let Value::Object(members) = mask_definition(workflow.definition.clone()).to_document() {
         shape.0.extend(members);
     }
     shape

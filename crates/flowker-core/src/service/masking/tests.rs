@@ -168,3 +168,23 @@ fn members_that_are_not_sent_are_gone() {
     let sent = members(json!({"base_url": "u", "password": "********"}));
     assert_eq!(unmask(sent.clone(), &stored), sent);
 }
+
+#[test]
+fn signing_secrets_are_hidden_and_found_again() {
+    let definition = |signature: Value| {
+        let data =
+            json!({"triggerType": "webhook", "signature": signature, "verify_token": "t0ken"});
+        let document = json!({"nodes": [{"id": "in", "type": "trigger", "data": data}]});
+        crate::workflow::Definition::from_document(document).expect("a definition")
+    };
+    let stored =
+        definition(json!({"scheme": "github", "secrets": ["first-secret", "other-secret"]}));
+    let shown = mask_definition(stored.clone());
+    let expected = json!({"scheme": "github", "secrets": ["****cret", "****cret"]});
+    assert_eq!(shown.nodes[0].data["signature"], expected);
+    assert_eq!(shown.nodes[0].data["verify_token"], "t0ken");
+    assert_eq!(unmask_definition(shown, &stored), stored);
+
+    let changed = definition(json!({"scheme": "github", "secret": "a-new-secret"}));
+    assert_eq!(unmask_definition(changed.clone(), &stored), changed);
+}

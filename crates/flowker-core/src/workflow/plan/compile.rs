@@ -57,10 +57,6 @@ impl Checks {
         self.found.push((check, Violation { code, fault }));
     }
 
-    fn has(&self, check: Check) -> bool {
-        self.found.iter().any(|(found, _)| *found == check)
-    }
-
     /// Records several.
     pub(super) fn fail_all(&mut self, check: Check, code: Code, faults: Vec<Fault>) {
         for fault in faults {
@@ -74,8 +70,8 @@ pub(super) fn compile(definition: &Definition) -> Result<Plan, Vec<Violation>> {
     let by_id = index_nodes(&definition.nodes, &mut checks);
     let edges = read_edges(&definition.edges, &by_id, &mut checks);
     let nodes = read_nodes(&definition.nodes, &edges, &by_id, &mut checks);
-    // Where two nodes share an id, who waits for whom cannot be told: that has to be mended first.
-    let waits = if checks.has(Check::Duplicate) { Vec::new() } else { waits(&nodes, &edges) };
+    let mut waits = waits(&nodes, &edges);
+    forget_ambiguous(&definition.nodes, &by_id, &mut waits);
     let order = order(&waits).unwrap_or_else(|circle| {
         let names: Vec<_> = circle.iter().map(|idx| definition.nodes[idx.0].id.as_str()).collect();
         let message = match names.as_slice() {
@@ -222,6 +218,22 @@ fn waits(nodes: &[Option<PlanNode>], edges: &[Option<PlanEdge>]) -> Vec<BTreeSet
         waits[edge.target.0].extend(&edge.reads);
     }
     waits
+}
+
+/// Drops waits of and for nodes whose id another node has, too: who is meant cannot be told before
+/// that is mended.
+fn forget_ambiguous(
+    nodes: &[Node],
+    by_id: &BTreeMap<String, NodeIdx>,
+    waits: &mut [BTreeSet<NodeIdx>],
+) {
+    for (idx, node) in nodes.iter().enumerate() {
+        let Some(first) = by_id.get(&node.id).filter(|first| first.0 != idx) else { continue };
+        waits[first.0].clear();
+        for others in &mut *waits {
+            others.remove(first);
+        }
+    }
 }
 
 /// Every node after all that it waits for.
