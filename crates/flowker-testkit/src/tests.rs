@@ -1,5 +1,6 @@
 //! The fakes keep the promises that they stand in for, and every promise is on its list.
 
+mod acceptance;
 mod doubles;
 
 use std::collections::BTreeSet;
