@@ -122,3 +122,55 @@ impl ProviderConfigStore for SealedConfigs {
         self.inner.delete(id).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use flowker_testkit::{MemoryStore, sample};
+
+    use super::*;
+
+    const KEY: [u8; 32] = [7; 32];
+
+    fn sealed(inner: &Arc<dyn ProviderConfigStore>, key: Option<[u8; 32]>) -> SealedConfigs {
+        SealedConfigs::new(Arc::clone(inner), key)
+    }
+
+    #[tokio::test]
+    async fn what_is_stored_is_sealed_and_opens_with_its_key_only() {
+        let inner = MemoryStore::subject().stores.configs;
+        let config = sample::config(1);
+        sealed(&inner, Some(KEY)).create(config.clone()).await.expect("stored");
+        let stored = inner.get(config.id).await.expect("read").expect("there");
+        assert_eq!(stored.config.keys().collect::<Vec<_>>(), [SEALED]);
+        let opened = sealed(&inner, Some(KEY)).get(config.id).await.expect("opened");
+        assert_eq!(opened.expect("there").config, config.config);
+        for key in [None, Some([8; 32])] {
+            let refused = sealed(&inner, key).get(config.id).await;
+            assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_configuration_cannot_stand_in_for_another() {
+        let inner = MemoryStore::subject().stores.configs;
+        let (first, second) = (sample::config(1), sample::config(2));
+        sealed(&inner, Some(KEY)).create(first.clone()).await.expect("stored");
+        let stolen = inner.get(first.id).await.expect("read").expect("there").config;
+        inner.create(ProviderConfig { config: stolen, ..second.clone() }).await.expect("stored");
+        assert!(sealed(&inner, Some(KEY)).get(second.id).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_was_stored_in_the_clear_is_read_and_sealed_when_it_is_written() {
+        let inner = MemoryStore::subject().stores.configs;
+        let config = sample::config(1);
+        sealed(&inner, None).create(config.clone()).await.expect("stored");
+        let store = sealed(&inner, Some(KEY));
+        let mut read = store.get(config.id).await.expect("read").expect("there");
+        assert_eq!(read.config, config.config);
+        read.revision += 1;
+        store.update(read).await.expect("stored");
+        let stored = inner.get(config.id).await.expect("read").expect("there");
+        assert!(stored.config.contains_key(SEALED));
+    }
+}
