@@ -6,16 +6,24 @@ use std::fs;
 use cargo_metadata::{DependencyKind, Metadata, Package, PackageId};
 
 /// Our crates, and the crates of ours that each may depend on. A new crate gets a line here.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("flowker-core", &[]),
     ("flowker-engine", &["flowker-core"]),
     ("flowker-http", &["flowker-core"]),
+    ("flowker-postgres", &["flowker-core"]),
     ("flowker-providers", &["flowker-core"]),
     ("flowker-sqlite", &["flowker-core"]),
     ("flowker-testkit", &["flowker-core"]),
     (
         "flowker-app",
-        &["flowker-core", "flowker-engine", "flowker-http", "flowker-providers", "flowker-sqlite"],
+        &[
+            "flowker-core",
+            "flowker-engine",
+            "flowker-http",
+            "flowker-postgres",
+            "flowker-providers",
+            "flowker-sqlite",
+        ],
     ),
     ("flowker-tests", &["flowker-core"]),
     ("xtask", &[]),
