@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod ci;
 mod crash;
+mod db;
 mod demo;
 mod lint;
 mod run;
@@ -34,6 +35,13 @@ enum Command {
     Demo,
     /// Kill the server under load, start it again, and check every promise.
     Crash(crash::Options),
+    /// Start, use, migrate and remove a Postgres of your own, with nothing to set up.
+    ///
+    /// It lives in `target/db` on a port of its own and disturbs no other Postgres. Tests do not use
+    /// it: `cargo xtask test` starts one for each run, or uses the server that
+    /// `FLOWKER_TEST_DATABASE_URL` names.
+    #[command(subcommand)]
+    Db(db::Db),
     /// Measure the release build against its bounds.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -46,6 +54,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run_all(),
         Command::Demo => demo::run_demo(),
         Command::Crash(options) => crash::run_crash(&options),
+        Command::Db(command) => db::run_db(&command),
         Command::Bench(bench) => bench::run_bench(bench),
     };
     match result {

@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 /// The root of the repository.
 pub fn root() -> PathBuf {
@@ -28,6 +28,19 @@ pub fn run(mut command: Command, hint: &str) -> Result<()> {
         bail!("`{shown}` failed ({status}). {hint}");
     }
     Ok(())
+}
+
+/// Runs a command to its end without showing it, and returns what it printed. What it complained
+/// about is the root cause of the error.
+pub fn read(mut command: Command) -> Result<String> {
+    let shown = shown(&command);
+    command.stdin(Stdio::null());
+    let output = command.output().with_context(|| format!("`{shown}` cannot be started"))?;
+    if !output.status.success() {
+        let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(anyhow!(complaint).context(format!("`{shown}` failed ({})", output.status)));
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("`{shown}` printed no UTF-8"))
 }
 
 /// Whether `cargo <name>` is installed.

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::build;
+use crate::db::TestServer;
 use crate::run::{self, cargo, has_cargo_command};
 
 /// How many rounds the crash test has with `--slow`.
@@ -19,23 +20,25 @@ pub struct Options {
 
 /// Runs all tests.
 pub fn run(options: Options) -> Result<()> {
+    // Before the build, which takes longer: whoever has no Postgres hears it at once.
+    let server = TestServer::provide()?;
     let built = build::tests()?;
-    // What tests need besides the executable, such as a database server, is started here.
     let mut tests = if has_cargo_command("nextest") {
         cargo(&["nextest", "run", "--workspace", "--locked"])
     } else {
         eprintln!("\nxtask: cargo-nextest is not installed; `cargo test` does the same, slower");
         cargo(&["test", "--workspace", "--all-targets", "--locked"])
     };
-    tests.env("FLOWKER_BIN", built.flowker);
+    tests.env("FLOWKER_BIN", built.flowker).envs(server.environment());
     if options.slow {
         tests.env("FLOWKER_CRASH_ROUNDS", SLOW_CRASH_ROUNDS.to_string());
     }
     run::run(tests, "The failed tests are named above, with what the server logged.")?;
-    run_doc_tests()
+    run_doc_tests(&server)
 }
 
-fn run_doc_tests() -> Result<()> {
-    let examples = cargo(&["test", "--workspace", "--doc", "--locked"]);
+fn run_doc_tests(server: &TestServer) -> Result<()> {
+    let mut examples = cargo(&["test", "--workspace", "--doc", "--locked"]);
+    examples.envs(server.environment());
     run::run(examples, "An example in the documentation does not work: fix it or the code.")
 }
