@@ -122,8 +122,8 @@ async fn carry(shared: &Arc<Shared>, work: Work) -> Exit {
 async fn end(shared: &Shared, id: ExecutionId, fence: Fence, failure: Failure) -> Exit {
     let outcome = Outcome::Failed(failure);
     let end = Some((outcome.clone(), shared.clock.now()));
-    let append = Append { id, fence, entries: Vec::new(), end };
-    match store::append(shared, &append, 0).await {
+    let append = Append { id, fence, position: 0, entries: Vec::new(), end };
+    match store::append(shared, &append).await {
         Ok(()) => Exit::Ended(outcome),
         Err(lost) => Exit::Lost(lost),
     }

@@ -1,9 +1,8 @@
-//! Patience with the store: what is not applied is tried again, what is unknown is looked up.
+//! Patience with the store: what is not applied, or perhaps not, is asked for again.
 
 use std::future::Future;
 use std::time::Duration;
 
-use flowker_core::execution::Event;
 use flowker_core::ports::{Append, StoreError};
 use tracing::{debug, info, warn};
 
@@ -53,55 +52,15 @@ where
     }
 }
 
-/// Writes entries exactly once, whatever the store's answers are.
+/// Writes entries exactly once, whatever the store's answers are: the same append a second time
+/// changes nothing.
 ///
-/// `n_own_before` is how many entries this owner had written before.
-pub(crate) async fn append(
-    shared: &Shared,
-    append: &Append,
-    n_own_before: usize,
-) -> Result<(), Lost> {
-    let mut tries = Tries::of("append");
-    loop {
-        match shared.executions.append(append.clone()).await {
-            Ok(()) => {
-                tries.succeeded();
-                return Ok(());
-            }
-            Err(StoreError::Superseded) => return Err(Lost::Superseded),
-            Err(error @ StoreError::Corrupt { .. }) => return Err(Lost::Corrupt(error)),
-            Err(error @ (StoreError::Full | StoreError::Unavailable { .. })) => {
-                tries.failed(&error, shared).await;
-            }
-            Err(error @ StoreError::Unknown { .. }) => {
-                tries.failed(&error, shared).await;
-                if is_stored(shared, append, n_own_before).await? {
-                    tries.succeeded();
-                    return Ok(());
-                }
-            }
-        }
-    }
-}
-
-/// Whether entries were stored whose append got no answer. Nobody else writes under this fence, so
-/// their number tells.
-async fn is_stored(shared: &Shared, append: &Append, n_own_before: usize) -> Result<bool, Lost> {
-    let (id, fence) = (append.id, append.fence);
-    let owned = insist(shared, "load", || shared.executions.load(id, fence)).await?;
-    // Gone: either our end was stored, or someone else's. Then there is nothing left to do here.
-    let Some(owned) = owned else { return Err(Lost::Superseded) };
-    let is_own = |event: &Event| !matches!(event, Event::Adopted);
-    let own = owned.journal.iter().filter(|it| it.fence == fence && is_own(&it.event));
-    match own.count() {
-        n if n == n_own_before => Ok(false),
-        n if n == n_own_before + append.entries.len() => Ok(true),
-        n => {
-            let expected = n_own_before + append.entries.len();
-            let source = format!("{n} entries under {fence:?} where {expected} were written");
-            Err(Lost::Corrupt(StoreError::corrupt(format!("the journal of {id}"), source)))
-        }
-    }
+/// # Errors
+///
+/// [`Lost::Superseded`] also if it was our own end that was stored, and only its answer was lost.
+/// Either way there is nothing left to do here.
+pub(crate) async fn append(shared: &Shared, append: &Append) -> Result<(), Lost> {
+    insist(shared, "append", || shared.executions.append(append.clone())).await
 }
 
 /// Counts tries of one operation, pauses between them, and logs the first failure and the recovery.

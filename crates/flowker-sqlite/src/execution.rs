@@ -25,13 +25,13 @@ use crate::error::Of;
 use crate::row;
 
 use accept::Accepted;
-use journal::NewEntry;
+use journal::NewEntries;
 
 #[async_trait]
 impl ExecutionStore for SqliteStore {
     async fn accept(&self, new: NewExecution) -> Result<Acceptance, StoreError> {
         match self.transact(move |db, now| accept::accept(db, now, &new)).await? {
-            Accepted::New => Ok(Acceptance::Accepted),
+            Accepted::Own => Ok(Acceptance::Accepted),
             // Read here, so that no outcome is parsed where everybody waits.
             Accepted::Before(id) => {
                 self.query(move |db| summary::expect(db, id)).await.map(Acceptance::Replayed)
@@ -42,8 +42,8 @@ impl ExecutionStore for SqliteStore {
     }
 
     async fn append(&self, append: Append) -> Result<(), StoreError> {
-        let Append { id, fence, entries, end } = append;
-        let entries: Vec<_> = entries.iter().map(NewEntry::of).collect();
+        let Append { id, fence, position, entries, end } = append;
+        let entries = NewEntries::of(position, &entries);
         let end = end.map(|(outcome, at)| end::NewOutcome::of(&outcome, at));
         let written = self.transact(move |db, _| match &end {
             Some(outcome) => end::append(db, id, fence, &entries, outcome),
@@ -86,6 +86,10 @@ impl ExecutionStore for SqliteStore {
 
     async fn keep_alive(&self, _owner: ReplicaId) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn owned(&self, owner: ReplicaId) -> Result<Vec<(ExecutionId, Fence)>, StoreError> {
+        self.query(move |db| ownership::owned(db, owner)).await
     }
 
     async fn load(&self, id: ExecutionId, fence: Fence) -> Result<Option<Owned>, StoreError> {
@@ -163,12 +167,14 @@ pub(crate) const STATEMENTS: &[&str] = &[
     accept::IS_ACTIVE,
     accept::INSERT,
     accept::INSERT_READY,
+    accept::IS_THERE,
     end::END,
     end::CANCEL,
     end::INSERT,
     end::IS_ENDED,
     journal::INSERT,
     journal::LAST,
+    journal::N_OF,
     journal::READ,
     ownership::FENCE,
     ownership::FIND,

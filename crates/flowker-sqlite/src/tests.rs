@@ -108,6 +108,7 @@ fn end(n: u128) -> Append {
     Append {
         id: execution(n).id,
         fence: Fence::FIRST,
+        position: 0,
         entries: vec![done("a", Fence::FIRST)],
         end: Some((Outcome::Completed { output: Map::new() }, Timestamp::from_micros(6))),
     }

@@ -129,10 +129,13 @@ macro_rules! execution_store_contract {
                 a_key_is_free_after_its_retention_and_the_end
                 a_key_is_kept_for_its_retention
                 a_key_outlives_its_retention_until_the_end
+                the_same_acceptance_again_is_accepted
                 what_was_acknowledged_outlives_its_owner
                 every_entry_comes_back_exactly
                 entries_keep_the_order_of_the_calls
-                racing_appends_are_each_written_once_and_whole
+                the_same_append_again_writes_nothing
+                the_same_append_by_racers_is_written_once_and_whole
+                an_append_elsewhere_than_at_the_end_is_refused_whole
                 entries_and_the_end_are_written_together
                 every_end_comes_back_exactly
                 the_current_step_counts_steps_that_ended
@@ -150,6 +153,7 @@ macro_rules! execution_store_contract {
                 what_has_ended_is_not_adopted
                 what_was_given_back_goes_to_anyone
                 what_was_given_back_waits_for_its_moment
+                an_owner_finds_what_it_owns
                 only_the_owner_loads
                 an_execution_is_cancelled_whoever_owns_it
                 what_has_ended_is_not_cancelled

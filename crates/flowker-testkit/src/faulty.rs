@@ -20,6 +20,7 @@ pub enum Method {
     Adopt,
     Release,
     KeepAlive,
+    Owned,
     Load,
     Cancel,
     GetExecution,

@@ -25,7 +25,9 @@ const OPERATIONS_MAX: usize = 40;
 #[derive(Clone, Debug)]
 enum Operation {
     Accept { workflow: u64, key: Option<u64>, request: bool, owner: Option<u64> },
+    AcceptAgain { execution: usize },
     Append { execution: usize, writer: Writer, n_entries: u32, ends: bool },
+    AppendAgain { execution: usize },
     Release { execution: usize, writer: Writer, due_in: Option<Duration> },
     Adopt { owner: u64, limit: usize },
     Cancel { execution: usize },
@@ -78,6 +80,8 @@ fn operation() -> impl Strategy<Value = Operation> {
                 execution, writer, n_entries, ends
             }
         ),
+        2 => execution().prop_map(|execution| Operation::AcceptAgain { execution }),
+        2 => execution().prop_map(|execution| Operation::AppendAgain { execution }),
         2 => (execution(), writer(), proptest::option::of(seconds())).prop_map(
             |(execution, writer, due_in)| Operation::Release { execution, writer, due_in }
         ),
@@ -150,9 +154,19 @@ async fn apply(
             let answer = sound(executions.accept(new.clone()).await)?;
             prop_assert_eq!(answer, model.accept(new, now));
         }
+        Operation::AcceptAgain { execution } => {
+            let Some((new, _)) = model.asked_before(execution) else { return Ok(subject) };
+            let answer = sound(executions.accept(new.clone()).await)?;
+            prop_assert_eq!(answer, model.accept(new, now));
+        }
         Operation::Append { execution, writer, n_entries, ends } => {
             let Some((id, fence)) = model.pick(execution) else { return Ok(subject) };
             let append: Append = model.new_append(id, writer.fence(fence), n_entries, ends);
+            let is_written = written(executions.append(append.clone()).await)?;
+            prop_assert_eq!(is_written, model.append(append));
+        }
+        Operation::AppendAgain { execution } => {
+            let Some((_, Some(append))) = model.asked_before(execution) else { return Ok(subject) };
             let is_written = written(executions.append(append.clone()).await)?;
             prop_assert_eq!(is_written, model.append(append));
         }
@@ -213,6 +227,14 @@ async fn compare(subject: &Subject, model: &Model) -> Result<(), TestCaseError> 
         if row.has_living_owner() || row.end.is_some() {
             prop_assert_eq!(sound(executions.load(id, row.fence).await)?, row.loaded());
         }
+    }
+    for owner in model.owners() {
+        let mut found = sound(executions.owned(owner).await)?;
+        found.sort_unstable();
+        let rows = model.rows().filter(|row| row.is_owned_by(owner));
+        let mut expected: Vec<_> = rows.map(|row| (row.execution.id, row.fence)).collect();
+        expected.sort_unstable();
+        prop_assert_eq!(found, expected);
     }
     let query = ExecutionQuery {
         workflow_id: None,

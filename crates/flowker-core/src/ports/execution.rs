@@ -65,6 +65,9 @@ pub struct Append {
     pub id: ExecutionId,
     /// The writer's. All entries carry it too.
     pub fence: Fence,
+    /// How many entries the journal holds before these. The owner knows: nobody else writes. It
+    /// makes the same append a second time harmless. Without entries it says nothing.
+    pub position: usize,
     /// In order.
     pub entries: Vec<Entry>,
     /// With its moment, if the execution ends here.
@@ -135,6 +138,8 @@ pub trait ExecutionStore: fmt::Debug + Send + Sync {
     /// - MUST answer `Accepted` to one caller a key, however many race, and `Replayed` to the rest.
     /// - MUST treat a key as unknown once its retention is over and its execution has ended.
     /// - MUST store an execution with an owner as running, one without as pending.
+    /// - MUST answer `Accepted`, and write nothing, to an execution that it accepted before, whatever
+    ///   became of it, of its key and of the workflow since: whoever lost an answer asks again.
     async fn accept(&self, new: NewExecution) -> Result<Acceptance, StoreError>;
 
     /// Writes down what happened, and perhaps the end.
@@ -143,6 +148,11 @@ pub trait ExecutionStore: fmt::Debug + Send + Sync {
     /// - MUST answer [`StoreError::Superseded`], and write nothing, if the fence is not the
     ///   execution's current one or the execution has ended.
     /// - MUST keep entries in the order of the calls, and each exactly once.
+    /// - MUST answer `Ok`, and write nothing, to entries that it wrote before at the same position
+    ///   with the same fence: whoever lost an answer asks again. An end that was written before is
+    ///   answered like any write after the end.
+    /// - MUST answer [`StoreError::Corrupt`], and write nothing, to entries at any other position
+    ///   than the journal's end: no owner that knows its journal sends them.
     async fn append(&self, append: Append) -> Result<(), StoreError>;
 
     /// Takes over up to `limit` executions that nobody drives: unowned ones whose moment has come,
@@ -169,9 +179,15 @@ pub trait ExecutionStore: fmt::Debug + Send + Sync {
         due: Option<Timestamp>,
     ) -> Result<(), StoreError>;
 
-    /// Says that a replica is alive. A replica that is silent for longer than the lapse loses what
-    /// it owns. A store that proves an owner's death by other means does nothing.
+    /// Says that a replica is alive: before it first owns anything, and again and again after. A
+    /// replica that is silent for longer than the lapse loses what it owns. A store that proves an
+    /// owner's death by other means does nothing.
     async fn keep_alive(&self, owner: ReplicaId) -> Result<(), StoreError>;
+
+    /// Which executions `owner` owns that have not ended, with their fences, in any order.
+    ///
+    /// So a replica finds what became its own by a write whose answer was lost.
+    async fn owned(&self, owner: ReplicaId) -> Result<Vec<(ExecutionId, Fence)>, StoreError>;
 
     /// Reads an execution that the caller owns, to go on with it. `None` if the fence is not the
     /// execution's current one or the execution has ended.

@@ -10,9 +10,17 @@ use crate::execution::{Execution, Fence, Owned, Status, Summary};
 use crate::id::{ExecutionId, ReplicaId, WorkflowId};
 use crate::ports::{
     Acceptance, Claim, Clock, Dispatcher, ExecutionStore, IdSource, NewExecution, Precondition,
+    StoreError,
 };
 use crate::refusal::Refusal;
 use crate::workflow::{NodeIdx, Plan};
+
+/// How often the store is asked for one acceptance at the most, while its answers are lost.
+const ASKS_MAX: usize = 3;
+
+/// An acceptance that takes no longer than this is handed over before an engine could have found by
+/// itself that it owns the execution.
+const PROMPT: Duration = Duration::from_secs(5);
 
 /// Makes executions durable and hands them to the engine.
 #[derive(Debug)]
@@ -68,6 +76,8 @@ pub struct Begun {
 impl Starter {
     /// Makes an execution durable. `None`: the precondition does not hold, nothing was started.
     ///
+    /// While the store's answer is lost it is asked again, which starts nothing twice.
+    ///
     /// # Errors
     ///
     /// A refusal if the key was used with another request, or the store did not do its part.
@@ -83,21 +93,17 @@ impl Starter {
             retry_of: request.retry_of,
         });
         let owner = self.dispatcher.has_room().then_some(self.replica);
-        let acceptance = self
-            .executions
-            .accept(NewExecution {
-                execution: Arc::clone(&execution),
-                precondition: request.precondition,
-                claim: request.claim,
-                owner,
-            })
-            .await?;
-        match acceptance {
+        let new = NewExecution {
+            execution: Arc::clone(&execution),
+            precondition: request.precondition,
+            claim: request.claim,
+            owner,
+        };
+        match self.accept(new).await? {
             Acceptance::Accepted => {
                 let summary = accepted(&execution, owner.is_some());
                 if owner.is_some() {
-                    let journal = Vec::new();
-                    self.dispatcher.dispatch(Owned { execution, fence: Fence::FIRST, journal });
+                    self.dispatch(execution).await;
                 }
                 Ok(Some(Begun { summary, replayed: false, waited: None }))
             }
@@ -106,6 +112,32 @@ impl Starter {
             }
             Acceptance::KeyReused => Err(key_reused()),
             Acceptance::RouteGone => Ok(None),
+        }
+    }
+
+    /// Asks until it is known what became of an acceptance.
+    async fn accept(&self, new: NewExecution) -> Result<Acceptance, StoreError> {
+        let mut n_asked = 1;
+        loop {
+            match self.executions.accept(new.clone()).await {
+                Err(StoreError::Unknown { .. }) if n_asked < ASKS_MAX => n_asked += 1,
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Hands over what was accepted for this replica.
+    async fn dispatch(&self, execution: Arc<Execution>) {
+        let fence = Fence::FIRST;
+        let owned = if self.clock.now().since(execution.accepted_at) <= PROMPT {
+            Some(Owned { execution, fence, journal: Vec::new() })
+        } else {
+            // The engine may have found it by itself and driven it, so only the store knows how far
+            // it is. If the store does not say, the engine will find it.
+            self.executions.load(execution.id, fence).await.ok().flatten()
+        };
+        if let Some(owned) = owned {
+            self.dispatcher.dispatch(owned);
         }
     }
 

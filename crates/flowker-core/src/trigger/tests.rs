@@ -10,7 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
-use crate::execution::{Status, Summary};
+use crate::execution::{Entry, Event, Fence, Owned, Status, Summary};
 use crate::id::{ExecutionId, ReplicaId, WorkflowId};
 use crate::plans::Plans;
 use crate::ports::{
@@ -77,6 +77,10 @@ struct World {
     trigger: Value,
     /// What the store answers, call by call.
     answers: Vec<Result<Acceptance, StoreError>>,
+    /// How long each of them takes.
+    takes: Duration,
+    /// Whether what was accepted is still there to be driven.
+    can_load: bool,
     /// Which versions of the route the store has, call by call.
     versions: Vec<Option<u32>>,
     has_room: bool,
@@ -88,6 +92,8 @@ impl World {
         Self {
             trigger: json!({}),
             answers: vec![Ok(Acceptance::Accepted)],
+            takes: Duration::ZERO,
+            can_load: true,
             versions: vec![Some(1)],
             has_room: true,
             rate: Ok(()),
@@ -147,11 +153,21 @@ fn receive(world: World, mut parcel: Parcel) -> Seen {
         seen.lock().unwrap().push(new);
         answers.next().expect("no further acceptance is expected")
     });
+    let seen = Arc::clone(&accepted);
+    executions.expect_load().returning(move |_, fence| {
+        let execution = Arc::clone(&seen.lock().unwrap()[0].execution);
+        let adopted = Entry { fence, at: execution.accepted_at, event: Event::Adopted };
+        Ok(world.can_load.then(|| Owned { execution, fence, journal: vec![adopted] }))
+    });
     let n_dispatched = Arc::new(Mutex::new(0));
     let counter = Arc::clone(&n_dispatched);
     let mut dispatcher = MockDispatcher::new();
     dispatcher.expect_has_room().return_const(world.has_room);
-    dispatcher.expect_dispatch().returning(move |_| *counter.lock().unwrap() += 1);
+    let is_read = world.takes != Duration::ZERO;
+    dispatcher.expect_dispatch().returning(move |owned| {
+        assert_eq!((owned.fence, !owned.journal.is_empty()), (Fence::FIRST, is_read));
+        *counter.lock().unwrap() += 1;
+    });
     dispatcher
         .expect_wait_for_end()
         .with(always(), eq(Duration::from_secs(30)))
@@ -159,7 +175,11 @@ fn receive(world: World, mut parcel: Parcel) -> Seen {
     let mut rates = MockRateLimit::new();
     rates.expect_take().returning(move |_, _| world.rate);
     let mut clock = MockClock::new();
-    clock.expect_now().return_const(Timestamp::from_micros(1_614_265_330_000_000));
+    let (seen, started_at) = (Arc::clone(&accepted), Timestamp::from_micros(1_614_265_330_000_000));
+    clock.expect_now().returning(move || {
+        let n_accepted = u32::try_from(seen.lock().unwrap().len()).unwrap();
+        started_at.plus(world.takes * n_accepted)
+    });
     let mut ids = MockIdSource::new();
     ids.expect_next_id().returning(|| Uuid::from_u128(7));
 
@@ -397,18 +417,44 @@ fn answers_of_the_store_reach_the_caller() {
     let begun = seen.result.expect("a replay");
     assert_eq!((begun.summary, begun.replayed, seen.n_dispatched), (known, true, 0));
 
-    let lost = || StoreError::unknown("the disk went away");
-    for (answer, code) in [
-        (Ok(Acceptance::KeyReused), Code::IdempotencyKeyReused),
-        (Err(StoreError::Full), Code::Overloaded),
-        (Err(StoreError::unavailable("no")), Code::StoreUnavailable),
-        (Err(lost()), Code::StoreUnavailable),
+    for (answers, code) in [
+        (vec![Ok(Acceptance::KeyReused)], Code::IdempotencyKeyReused),
+        (vec![Err(StoreError::Full)], Code::Overloaded),
+        (vec![Err(StoreError::unavailable("no"))], Code::StoreUnavailable),
+        (vec![lost(), Ok(Acceptance::KeyReused)], Code::IdempotencyKeyReused),
+        (vec![lost(), Err(StoreError::unavailable("no"))], Code::StoreUnavailable),
+        (vec![lost(), lost(), lost()], Code::StoreUnavailable),
     ] {
-        let seen = receive(World::answering(vec![answer]), parcel("{}", &[]));
+        let seen = receive(World::answering(answers), parcel("{}", &[]));
         let refusal = seen.result.expect_err("a refusal");
         assert_eq!((refusal.code, seen.n_dispatched), (code, 0), "{refusal}");
         assert_eq!(refusal.retry_after.is_some(), code != Code::IdempotencyKeyReused);
     }
+}
+
+fn lost() -> Result<Acceptance, StoreError> {
+    Err(StoreError::unknown("the disk went away"))
+}
+
+#[test]
+fn a_lost_answer_is_asked_for_again_and_the_execution_dispatched_once() {
+    let check = |answers: Vec<_>, world: World, n_dispatched| {
+        let n_asked = answers.len();
+        let seen = receive(World { answers, ..world }, parcel("{}", &[]));
+        let begun = seen.result.expect("accepted");
+        assert!(!begun.replayed);
+        assert_eq!((seen.accepted.len(), seen.n_dispatched), (n_asked, n_dispatched));
+        assert!(seen.accepted.iter().all(|it| *it == seen.accepted[0]), "the same each time");
+    };
+    let accepted = || Ok(Acceptance::Accepted);
+    check(vec![lost(), accepted()], World::new(), 1);
+    check(vec![lost(), lost(), accepted()], World::new(), 1);
+    check(vec![lost(), accepted()], World { has_room: false, ..World::new() }, 0);
+    // After so long the engine may be ahead: it goes on with what is stored, if that is still there.
+    let slow = || World { takes: Duration::from_secs(6), ..World::new() };
+    check(vec![accepted()], slow(), 1);
+    check(vec![lost(), accepted()], slow(), 1);
+    check(vec![lost(), accepted()], World { can_load: false, ..slow() }, 0);
 }
 
 #[test]

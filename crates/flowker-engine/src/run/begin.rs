@@ -64,11 +64,9 @@ impl Run {
             )));
         }
         let known = state.deadline().map(|it| shared.instant_of(it));
-        let is_own = |it: &&Entry| it.fence == fence && !matches!(it.event, Event::Adopted);
-        let n_own = journal.iter().filter(is_own).count();
         Ok(Self {
             shared: Arc::clone(shared),
-            journal: Journal::new(execution.id, fence, n_own),
+            journal: Journal::new(execution.id, fence, journal.len()),
             steps: BTreeMap::new(),
             admissions: FuturesUnordered::new(),
             calls: FuturesUnordered::new(),

@@ -20,8 +20,8 @@ use crate::store::{self, Lost};
 pub(super) struct Journal {
     id: ExecutionId,
     fence: Fence,
-    /// How many entries this owner has stored.
-    n_own: usize,
+    /// How many entries are stored.
+    position: usize,
     /// In the order in which they happened. Bounded by the number of nodes and their attempts.
     pending: Vec<Entry>,
     /// The nodes of those pending entries on which nothing may be built yet.
@@ -45,9 +45,9 @@ pub(super) struct Written {
 }
 
 impl Journal {
-    pub fn new(id: ExecutionId, fence: Fence, n_own: usize) -> Self {
+    pub fn new(id: ExecutionId, fence: Fence, position: usize) -> Self {
         let (pending, pending_nodes) = (Vec::new(), BTreeSet::new());
-        Self { id, fence, n_own, pending, pending_nodes, writing: None }
+        Self { id, fence, position, pending, pending_nodes, writing: None }
     }
 
     /// Adds an entry that can be computed again, so that it need not be stored before others are
@@ -101,9 +101,10 @@ impl Journal {
         });
         let written = Written { has_progress, end: end.as_ref().map(|(it, _)| it.clone()) };
         let n_entries = entries.len();
-        let append = Append { id: self.id, fence: self.fence, entries, end };
-        let (shared, n_own) = (Arc::clone(shared), self.n_own);
-        let answer = async move { store::append(&shared, &append, n_own).await }.boxed();
+        let Self { id, fence, position, .. } = *self;
+        let append = Append { id, fence, position, entries, end };
+        let shared = Arc::clone(shared);
+        let answer = async move { store::append(&shared, &append).await }.boxed();
         let nodes = mem::take(&mut self.pending_nodes);
         self.writing = Some(Writing { answer, nodes, n_entries, written });
     }
@@ -116,7 +117,7 @@ impl Journal {
         match self.writing.take() {
             Some(writing) => {
                 answer?;
-                self.n_own += writing.n_entries;
+                self.position += writing.n_entries;
                 Ok(writing.written)
             }
             None => std::future::pending().await,

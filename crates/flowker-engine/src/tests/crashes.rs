@@ -161,7 +161,8 @@ async fn a_journal_that_is_not_the_versions_ends_the_execution() {
     assert_eq!(owned[0].fence, Fence::FIRST);
     let completed = flowker_testkit::sample::completed("nobody", json!({}));
     let entries = vec![flowker_testkit::sample::entry(Fence::FIRST, completed)];
-    let append = flowker_core::ports::Append { id, fence: Fence::FIRST, entries, end: None };
+    let append =
+        flowker_core::ports::Append { id, fence: Fence::FIRST, position: 0, entries, end: None };
     world.store.append(append).await.unwrap();
     let _replica = world.replica(Limits::default());
     assert_eq!(world.failure(id).await.0, FailureCode::Internal);

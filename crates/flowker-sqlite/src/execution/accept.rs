@@ -11,7 +11,8 @@ use crate::idempotency;
 
 /// What became of an acceptance.
 pub(super) enum Accepted {
-    New,
+    /// This execution, now or when it was asked for before.
+    Own,
     /// The key started this execution before.
     Before(ExecutionId),
     KeyReused,
@@ -24,27 +25,47 @@ pub(super) fn accept(
     new: &NewExecution,
 ) -> Result<Accepted, StoreError> {
     let execution = new.execution.as_ref();
+    // Whether it was accepted before is asked last, so that the first acceptance does not pay for it.
+    if let Some(otherwise) = otherwise(db, now, new)? {
+        return Ok(if is_there(db, execution.id)? { Accepted::Own } else { otherwise });
+    }
+    if insert(db, execution)? {
+        insert_ready(db, now, new)?;
+        if let Some(claim) = &new.claim {
+            idempotency::claim(db, execution.workflow_id, execution.id, claim, now)?;
+        }
+    }
+    Ok(Accepted::Own)
+}
+
+/// Why a new execution is not accepted.
+fn otherwise(
+    db: &Connection,
+    now: Timestamp,
+    new: &NewExecution,
+) -> Result<Option<Accepted>, StoreError> {
+    let execution = new.execution.as_ref();
     if let Some(claim) = &new.claim
         && let Some(known) = idempotency::claimed(db, execution.workflow_id, &claim.key, now)?
     {
-        return Ok(if known.fingerprint == claim.fingerprint {
+        return Ok(Some(if known.fingerprint == claim.fingerprint {
             Accepted::Before(known.execution_id)
         } else {
             Accepted::KeyReused
-        });
+        }));
     }
     match new.precondition {
-        Precondition::VersionActive if !is_active(db, execution)? => {
-            return Ok(Accepted::RouteGone);
-        }
-        Precondition::VersionActive | Precondition::None => {}
+        Precondition::VersionActive if !is_active(db, execution)? => Ok(Some(Accepted::RouteGone)),
+        Precondition::VersionActive | Precondition::None => Ok(None),
     }
-    insert(db, execution)?;
-    insert_ready(db, now, new)?;
-    if let Some(claim) = &new.claim {
-        idempotency::claim(db, execution.workflow_id, execution.id, claim, now)?;
-    }
-    Ok(Accepted::New)
+}
+
+pub(super) const IS_THERE: &str = "SELECT 1 FROM executions WHERE id = ?1";
+
+fn is_there(db: &Connection, id: ExecutionId) -> Result<bool, StoreError> {
+    db.prepare_cached(IS_THERE)
+        .and_then(|mut statement| statement.exists([id.as_uuid().as_bytes()]))
+        .of("executions", id)
 }
 
 pub(super) const IS_ACTIVE: &str =
@@ -60,9 +81,11 @@ fn is_active(db: &Connection, execution: &Execution) -> Result<bool, StoreError>
 pub(super) const INSERT: &str = "\
     INSERT INTO executions (id, workflow_id, version, total_steps, accepted_at, retry_of,
                             start_node, input)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    ON CONFLICT (id) DO NOTHING";
 
-fn insert(db: &Connection, execution: &Execution) -> Result<(), StoreError> {
+/// Whether it was not there before.
+fn insert(db: &Connection, execution: &Execution) -> Result<bool, StoreError> {
     let params = params![
         execution.id.as_uuid().as_bytes(),
         execution.workflow_id.as_uuid().as_bytes(),
@@ -76,7 +99,7 @@ fn insert(db: &Connection, execution: &Execution) -> Result<(), StoreError> {
     db.prepare_cached(INSERT)
         .and_then(|mut statement| statement.execute(params))
         .of("executions", execution.id)
-        .map(drop)
+        .map(|n_rows| 0 < n_rows)
 }
 
 pub(super) const INSERT_READY: &str = "\

@@ -8,7 +8,7 @@ use flowker_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde_json::Value;
 
-use super::journal::{self, NewEntry};
+use super::journal::{self, NewEntries, Placed};
 use super::{ownership, summary};
 use crate::error::Of;
 
@@ -46,12 +46,15 @@ pub(super) fn append(
     db: &Connection,
     id: ExecutionId,
     fence: Fence,
-    entries: &[NewEntry],
+    entries: &NewEntries,
     outcome: &NewOutcome,
 ) -> Result<bool, StoreError> {
     let params = params![id.as_uuid().as_bytes(), ownership::stored(fence)];
     let Some(ended) = delete_ready(db, id, END, params)? else { return Ok(false) };
-    journal::append(db, id, entries)?;
+    if journal::place(db, id, fence, entries)? == Placed::Before {
+        // They were written without an end: with it, this would have ended then.
+        return Err(journal::misplaced(id));
+    }
     insert(db, id, &ended, outcome)?;
     Ok(true)
 }

@@ -88,18 +88,100 @@ impl NewEntry {
     }
 }
 
+/// Entries as they are stored, and where their owner wants them.
+#[derive(Debug)]
+pub(super) struct NewEntries {
+    /// How many the journal holds before these.
+    position: i64,
+    entries: Vec<NewEntry>,
+}
+
+impl NewEntries {
+    pub(super) fn of(position: usize, entries: &[Entry]) -> Self {
+        let entries = entries.iter().map(NewEntry::of).collect();
+        Self { position: i64::try_from(position).unwrap_or(i64::MAX), entries }
+    }
+}
+
+/// What became of entries that had a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Placed {
+    Now,
+    /// They were there before.
+    Before,
+}
+
+/// Entries that belong nowhere in the journal as it is.
+#[derive(Debug, thiserror::Error)]
+#[error("entries were sent for another place than the end of the journal")]
+struct Misplaced;
+
+pub(super) fn misplaced(id: ExecutionId) -> StoreError {
+    StoreError::corrupt(format!("journal {id}"), Misplaced)
+}
+
 /// Appends if the fence is the current one; whether it was.
 pub(super) fn append_fenced(
     db: &Connection,
     id: ExecutionId,
     fence: Fence,
-    entries: &[NewEntry],
+    entries: &NewEntries,
 ) -> Result<bool, StoreError> {
     if ownership::fence(db, id)? != Some(fence) {
         return Ok(false);
     }
-    append(db, id, entries)?;
+    place(db, id, fence, entries)?;
     Ok(true)
+}
+
+/// Appends what is not there yet.
+pub(super) fn place(
+    db: &Connection,
+    id: ExecutionId,
+    fence: Fence,
+    new: &NewEntries,
+) -> Result<Placed, StoreError> {
+    let NewEntries { position, entries } = new;
+    if entries.is_empty() {
+        return Ok(Placed::Now);
+    }
+    let last = last(db, id)?;
+    if last.seq == *position {
+        insert(db, id, last, entries)?;
+        return Ok(Placed::Now);
+    }
+    let n_entries = row::limit(entries.len());
+    let n_there = n_of(db, id, fence, *position, position.saturating_add(n_entries))?;
+    if n_there == n_entries { Ok(Placed::Before) } else { Err(misplaced(id)) }
+}
+
+pub(super) const N_OF: &str = "\
+    SELECT count(*)
+      FROM journal
+     WHERE execution_id = ?1 AND ?2 < seq AND seq <= ?3 AND fence = ?4";
+
+/// How many entries an owner wrote behind the `from`-th, up to the `to`-th.
+fn n_of(
+    db: &Connection,
+    id: ExecutionId,
+    fence: Fence,
+    from: i64,
+    to: i64,
+) -> Result<i64, StoreError> {
+    let params = params![id.as_uuid().as_bytes(), from, to, ownership::stored(fence)];
+    db.prepare_cached(N_OF)
+        .and_then(|mut statement| statement.query_row(params, |row| row.get(0)))
+        .of("journal", id)
+}
+
+/// Appends behind whatever is there.
+pub(super) fn append(
+    db: &Connection,
+    id: ExecutionId,
+    entries: &[NewEntry],
+) -> Result<(), StoreError> {
+    let last = last(db, id)?;
+    insert(db, id, last, entries)
 }
 
 pub(super) const INSERT: &str = "\
@@ -107,16 +189,13 @@ pub(super) const INSERT: &str = "\
                          duration_us, failure_code, message, output)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
-/// Appends behind what is there.
-pub(super) fn append(
+fn insert(
     db: &Connection,
     id: ExecutionId,
+    last: Last,
     entries: &[NewEntry],
 ) -> Result<(), StoreError> {
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let (mut seq, mut steps) = last(db, id)?;
+    let Last { mut seq, mut steps } = last;
     let mut statement = db.prepare_cached(INSERT).of("journal", id)?;
     for entry in entries {
         seq += 1;
@@ -146,9 +225,15 @@ pub(super) const LAST: &str =
     "SELECT seq, steps FROM journal WHERE execution_id = ?1 ORDER BY seq DESC LIMIT 1";
 
 /// The number of the last entry and how many steps had ended with it; 0 before the first.
-fn last(db: &Connection, id: ExecutionId) -> Result<(i64, i64), StoreError> {
+#[derive(Clone, Copy, Debug, Default)]
+struct Last {
+    seq: i64,
+    steps: i64,
+}
+
+fn last(db: &Connection, id: ExecutionId) -> Result<Last, StoreError> {
     let last = db.prepare_cached(LAST).and_then(|mut statement| {
-        let columns = |row: &Row<'_>| Ok((row.get("seq")?, row.get("steps")?));
+        let columns = |row: &Row<'_>| Ok(Last { seq: row.get("seq")?, steps: row.get("steps")? });
         statement.query_row([id.as_uuid().as_bytes()], columns).optional()
     });
     Ok(last.of("journal", id)?.unwrap_or_default())

@@ -45,11 +45,7 @@ pub(super) fn find(
     limit: usize,
 ) -> Result<Vec<Owned>, StoreError> {
     let mut statement = db.prepare_cached(FIND).of("ready", "that are due")?;
-    let keys = statement
-        .query_map([due_by.as_micros()], |row| {
-            Ok((ExecutionId::from_uuid(row::uuid(row, "execution_id")?), read_fence(row)?))
-        })
-        .of("ready", "that are due")?;
+    let keys = statement.query_map([due_by.as_micros()], key).of("ready", "that are due")?;
     let mut found = Vec::new();
     for key in keys {
         if found.len() == limit {
@@ -108,6 +104,23 @@ fn take(
         journal::append(db, id, &[NewEntry::of(&entry)])?;
     }
     Ok(true)
+}
+
+/// Reads all that has not ended: that is little, and nobody asks often.
+const OWNED: &str = "SELECT execution_id, fence FROM ready WHERE owner = ?1";
+
+/// What `owner` owns.
+pub(super) fn owned(
+    db: &Connection,
+    owner: ReplicaId,
+) -> Result<Vec<(ExecutionId, Fence)>, StoreError> {
+    let mut statement = db.prepare_cached(OWNED).of("ready", "of an owner")?;
+    let rows = statement.query_map([owner.as_uuid().as_bytes()], key).of("ready", "of an owner")?;
+    rows.collect::<rusqlite::Result<_>>().of("ready", "of an owner")
+}
+
+fn key(row: &Row<'_>) -> rusqlite::Result<(ExecutionId, Fence)> {
+    Ok((ExecutionId::from_uuid(row::uuid(row, "execution_id")?), read_fence(row)?))
 }
 
 /// What an execution looks like once it is taken.

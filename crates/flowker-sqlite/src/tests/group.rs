@@ -69,22 +69,30 @@ async fn what_waits_for_a_commit_goes_into_the_next_one() {
 async fn a_job_that_fails_harms_none_of_its_neighbours() {
     let database = Database::new();
     let store = database.open();
+    for n in 1..=3 {
+        store.accept(new(n)).await.expect("accept");
+    }
     let before = store.commits();
     let (release, held) = hold(&store).await;
-    // The second one has the id of the first, and fails after it has looked for its key.
-    let second = NewExecution { claim: Some(claim("k")), ..new(1) };
-    let third = NewExecution { claim: Some(claim("k")), ..new(3) };
-    let queued = [new(1), second, third].map(|new| accept(&store, new));
+    // The second one belongs elsewhere, which is found when its row in `ready` is gone already.
+    let queued = [end(1), Append { position: 1, ..end(2) }, end(3)].map(|end| {
+        let store = store.clone();
+        async move { (end.id, store.append(end).await) }
+    });
     let queued = queue(&store, queued).await;
     drop(release);
-    let answers = queued.join_all().await;
-    let n_accepted = answers.iter().filter(|it| matches!(it, Ok(Acceptance::Accepted))).count();
-    let n_failed =
-        answers.iter().filter(|it| matches!(it, Err(StoreError::Unavailable { .. }))).count();
-    assert_eq!((n_accepted, n_failed), (2, 1), "{answers:?}");
+    let misplaced = execution(2).id;
+    for (id, answer) in queued.join_all().await {
+        let is_refused = matches!(answer, Err(StoreError::Corrupt { .. }));
+        assert_eq!((is_refused, answer.is_ok()), (id == misplaced, id != misplaced), "{answer:?}");
+    }
     held.join_all().await;
     assert_eq!(store.commits() - before, 2);
-    assert!(is_there(&store, 1).await && is_there(&store, 3).await);
+    for n in 1..=3 {
+        let summary = ExecutionStore::get(&store, execution(n).id).await.expect("get");
+        assert_eq!(summary.expect("it is there").status.is_terminal(), n != 2);
+    }
+    store.append(end(2)).await.expect("nothing of it was changed");
     assert!(!*store.failed().borrow());
 }
 

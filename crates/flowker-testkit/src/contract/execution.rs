@@ -45,12 +45,13 @@ fn ids(owned: &[Owned]) -> Vec<ExecutionId> {
     owned.iter().map(|it| it.execution.id).collect()
 }
 
-fn append(id: ExecutionId, fence: Fence, entries: Vec<Entry>) -> Append {
-    Append { id, fence, entries, end: None }
+/// An append behind `position` entries that are there.
+fn append(id: ExecutionId, fence: Fence, position: usize, entries: Vec<Entry>) -> Append {
+    Append { id, fence, position, entries, end: None }
 }
 
 fn ending(id: ExecutionId, fence: Fence, outcome: Outcome, at: Timestamp) -> Append {
-    Append { id, fence, entries: Vec::new(), end: Some((outcome, at)) }
+    Append { id, fence, position: 0, entries: Vec::new(), end: Some((outcome, at)) }
 }
 
 fn completed(text: &str) -> Outcome {

@@ -47,6 +47,10 @@ impl ExecutionStore for FaultyStore {
         self.pass_on(Method::KeepAlive, self.inner.executions.keep_alive(owner)).await
     }
 
+    async fn owned(&self, owner: ReplicaId) -> Result<Vec<(ExecutionId, Fence)>, StoreError> {
+        self.pass_on(Method::Owned, self.inner.executions.owned(owner)).await
+    }
+
     async fn load(&self, id: ExecutionId, fence: Fence) -> Result<Option<Owned>, StoreError> {
         self.pass_on(Method::Load, self.inner.executions.load(id, fence)).await
     }

@@ -66,6 +66,12 @@ impl Row {
     fn is_writable(&self, fence: Fence) -> bool {
         self.is_open() && self.fence == fence
     }
+
+    /// Whether exactly these entries were written before.
+    fn holds(&self, append: &Append) -> bool {
+        let there = self.journal.get(append.position..).unwrap_or_default();
+        append.end.is_none() && there.starts_with(&append.entries)
+    }
 }
 
 impl State {
@@ -105,6 +111,9 @@ impl ExecutionStore for MemoryStore {
         let now = self.clock.now();
         let NewExecution { execution, precondition, claim, owner } = new;
         let mut state = self.lock();
+        if state.executions.contains_key(&execution.id) {
+            return Ok(Acceptance::Accepted);
+        }
         if let Some(claim) = &claim
             && let Some(known) = state.known_key(execution.workflow_id, &claim.key, now)
         {
@@ -116,10 +125,6 @@ impl ExecutionStore for MemoryStore {
         }
         if !state.holds(&execution, precondition) {
             return Ok(Acceptance::RouteGone);
-        }
-        if state.executions.contains_key(&execution.id) {
-            let what = format!("execution {}", execution.id);
-            return Err(StoreError::corrupt(what, "its id was accepted before"));
         }
         if let Some(claim) = claim {
             let key = keys::Row {
@@ -142,6 +147,14 @@ impl ExecutionStore for MemoryStore {
     async fn append(&self, append: Append) -> Result<(), StoreError> {
         let mut state = self.lock();
         let row = state.writable(append.id, append.fence)?;
+        if !append.entries.is_empty() && append.position != row.journal.len() {
+            if row.holds(&append) {
+                return Ok(());
+            }
+            let what = format!("the journal of {}", append.id);
+            let source = format!("{} entries, and more at {}", row.journal.len(), append.position);
+            return Err(StoreError::corrupt(what, source));
+        }
         row.journal.extend(append.entries);
         row.end = append.end.map(|(outcome, at)| (Arc::new(outcome), at));
         Ok(())
@@ -196,6 +209,13 @@ impl ExecutionStore for MemoryStore {
         let now = self.clock.now();
         self.lock().seen.insert(owner, now);
         Ok(())
+    }
+
+    async fn owned(&self, owner: ReplicaId) -> Result<Vec<(ExecutionId, Fence)>, StoreError> {
+        let state = self.lock();
+        let rows = state.executions.values();
+        let rows = rows.filter(|row| row.is_open() && row.owner == Some(owner));
+        Ok(rows.map(|row| (row.execution.id, row.fence)).collect())
     }
 
     async fn load(&self, id: ExecutionId, fence: Fence) -> Result<Option<Owned>, StoreError> {

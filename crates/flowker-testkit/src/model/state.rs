@@ -40,6 +40,10 @@ pub(super) struct Row {
     was_delayed: bool,
     pub journal: Vec<Entry>,
     pub end: Option<(Arc<Outcome>, Timestamp)>,
+    /// How it was accepted.
+    accepted: NewExecution,
+    /// What was written last.
+    appended: Option<Append>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +86,11 @@ impl Row {
 
     pub(super) fn has_living_owner(&self) -> bool {
         matches!(self.owner, Owner::Living(_))
+    }
+
+    /// Whether it is on the list of what `owner` owns.
+    pub(super) fn is_owned_by(&self, owner: ReplicaId) -> bool {
+        self.end.is_none() && self.owner == Owner::Living(owner)
     }
 
     pub(super) fn loaded(&self) -> Option<Owned> {
@@ -132,6 +141,12 @@ impl Model {
         Some((row.execution.id, row.fence))
     }
 
+    /// What was asked before of one that was accepted: its acceptance, and its last append.
+    pub(super) fn asked_before(&self, n: usize) -> Option<(NewExecution, Option<Append>)> {
+        let row = self.rows.get(n.checked_rem(self.rows.len())?)?;
+        Some((row.accepted.clone(), row.appended.clone()))
+    }
+
     pub(super) fn new_execution(
         &mut self,
         workflow: u64,
@@ -157,6 +172,10 @@ impl Model {
     }
 
     pub(super) fn accept(&mut self, new: NewExecution, now: Timestamp) -> Acceptance {
+        if self.row(new.execution.id).is_some() {
+            return Acceptance::Accepted;
+        }
+        let accepted = new.clone();
         let NewExecution { execution, claim, owner, .. } = new;
         let workflow_id = execution.workflow_id;
         if let Some(claim) = claim {
@@ -175,9 +194,16 @@ impl Model {
             Some(owner) => (Fence::FIRST, Owner::Living(owner)),
             None => (Fence::NONE, Owner::Nobody(None)),
         };
-        let row =
-            Row { execution, fence, owner, was_delayed: false, journal: Vec::new(), end: None };
-        self.rows.push(row);
+        self.rows.push(Row {
+            execution,
+            fence,
+            owner,
+            was_delayed: false,
+            journal: Vec::new(),
+            end: None,
+            accepted,
+            appended: None,
+        });
         Acceptance::Accepted
     }
 
@@ -232,11 +258,16 @@ impl Model {
         }
         let output = sample::object(&format!(r#"{{"entries": {}}}"#, self.n_entries));
         let end = ends.then_some((Outcome::Completed { output }, sample::moment(8)));
-        Append { id, fence, entries, end }
+        let position = self.row(id).map_or(0, |row| row.journal.len());
+        Append { id, fence, position, entries, end }
     }
 
     pub(super) fn append(&mut self, append: Append) -> bool {
         let Some(row) = self.writable(append.id, append.fence) else { return false };
+        if row.appended.as_ref() == Some(&append) {
+            return true;
+        }
+        row.appended = Some(append.clone());
         row.journal.extend(append.entries);
         row.end = append.end.map(|(outcome, at)| (Arc::new(outcome), at));
         true

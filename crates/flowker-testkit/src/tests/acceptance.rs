@@ -74,8 +74,9 @@ async fn a_failed_commit_is_no_success_and_starts_nothing() {
         (Fault::CallLost, Code::StoreUnavailable),
     ] {
         let (starter, store) = starter();
-        store.inject(Method::Accept, When::Next, fault);
+        store.inject(Method::Accept, When::From(1), fault);
         let refusal = start(&starter).await.expect_err("no success");
+        store.heal();
         assert_eq!(refusal.code, code);
         assert!(refusal.retry_after.is_some());
         let begun = start(&starter).await.expect("accepted now");
@@ -84,11 +85,27 @@ async fn a_failed_commit_is_no_success_and_starts_nothing() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_found_again_by_its_key() {
+async fn a_lost_answer_is_asked_for_again() {
+    for fault in [Fault::CallLost, Fault::AnswerLost] {
+        let (starter, store) = starter();
+        store.inject(Method::Accept, When::Next, fault);
+        let first = start(&starter).await.expect("accepted");
+        assert!(!first.replayed, "it is this request's own");
+        assert_eq!(store.n_calls(Method::Accept), 2);
+        let second = start(&starter).await.expect("found by its key");
+        assert!(second.replayed);
+        assert_eq!(first.summary.id, second.summary.id);
+    }
+}
+
+#[tokio::test]
+async fn what_was_accepted_without_an_answer_is_found_again_by_its_key() {
     let (starter, store) = starter();
-    store.inject(Method::Accept, When::Next, Fault::AnswerLost);
+    store.inject(Method::Accept, When::From(1), Fault::AnswerLost);
     let refusal = start(&starter).await.expect_err("nobody knows");
     assert_eq!(refusal.code, Code::StoreUnavailable);
+    assert_eq!(store.n_calls(Method::Accept), 3);
+    store.heal();
     let first = start(&starter).await.expect("found");
     let second = start(&starter).await.expect("found again");
     assert!(first.replayed && second.replayed);

@@ -272,7 +272,76 @@ pub async fn a_key_outlives_its_retention_until_the_end(subject: Subject) {
     assert!(matches!(answer, Ok(Acceptance::KeyReused)), "{answer:?}");
     let fence = Fence::FIRST;
     let entries = vec![sample::entry(fence, sample::completed("call", sample::value("1")))];
-    executions.append(append(id, fence, entries)).await.expect("the owner was not disturbed");
+    executions.append(append(id, fence, 0, entries)).await.expect("the owner was not disturbed");
+}
+
+/// Whoever lost the answer asks again, whatever became of the workflow, of the execution and of its
+/// key meanwhile: `Accepted`, and nothing is written.
+pub async fn the_same_acceptance_again_is_accepted(subject: Subject) {
+    let workflow = active_workflow(&subject, 1).await;
+    let owner = Some(sample::replica(1));
+    let claim = Some(sample::claim("order-42", "a"));
+    let news = [
+        NewExecution { claim, owner, ..triggered(1, workflow.id, workflow.version) },
+        NewExecution { owner, ..triggered(2, workflow.id, workflow.version) },
+        triggered(3, workflow.id, workflow.version),
+        NewExecution { claim: Some(sample::claim("order-43", "a")), ..sample::new_execution(4) },
+    ];
+    subject.stores.executions.keep_alive(sample::replica(1)).await.expect("keep_alive");
+    for new in &news {
+        accept(&subject, new.clone()).await;
+    }
+    let again = async |subject: &Subject| {
+        let executions = &subject.stores.executions;
+        let read = async || {
+            let mut all = Vec::new();
+            for new in &news {
+                let id = new.execution.id;
+                let journal = executions.journal(id).await.expect("journal");
+                all.push((executions.get(id).await.expect("get"), journal));
+            }
+            let mut mine = executions.owned(sample::replica(1)).await.expect("owned");
+            mine.sort_unstable();
+            (all, mine)
+        };
+        let before = read().await;
+        for new in &news {
+            accept(subject, new.clone()).await;
+        }
+        assert_eq!(read().await, before, "nothing was written");
+        assert_eq!(n_executions(subject).await, news.len());
+    };
+    again(&subject).await;
+    deactivate(&subject, &workflow).await;
+    again(&subject).await;
+    let executions = &subject.stores.executions;
+    let ended = sample::execution_id(1);
+    let end = ending(ended, Fence::FIRST, super::completed("{}"), sample::moment(8));
+    executions.append(end).await.expect("append");
+    again(&subject).await;
+
+    // The key is another one's now, and stays it.
+    subject.clock.advance(sample::RETENTION + Duration::from_secs(1));
+    let claim = || Some(sample::claim("order-42", "b"));
+    let next = NewExecution { claim: claim(), ..sample::new_execution(5) };
+    let workflow_id = workflow.id;
+    let next_execution = Execution { workflow_id, ..sample::execution(5) };
+    let next = NewExecution { execution: Arc::new(next_execution), ..next };
+    accept(&subject, next.clone()).await;
+    accept(&subject, news[0].clone()).await;
+    let known = subject.stores.keys.find(workflow.id, &sample::key("order-42")).await;
+    assert_eq!(known.expect("find").map(|it| it.execution.id), Some(next.execution.id));
+
+    // Another owner has taken over: its fence stays.
+    let subject = subject.lapse_owner(sample::replica(1)).await;
+    super::adopt(&subject, sample::replica(2), 10).await;
+    let executions = &subject.stores.executions;
+    let taken = sample::execution_id(2);
+    accept(&subject, news[1].clone()).await;
+    assert_eq!(executions.load(taken, Fence::FIRST).await.expect("load"), None);
+    let current = executions.load(taken, Fence::FIRST.next()).await.expect("load");
+    assert!(current.is_some(), "it is still its new owner's");
+    assert_eq!(n_executions(&subject).await, news.len() + 1);
 }
 
 /// What was acknowledged is still there when another owner goes on after a lapse.
@@ -288,7 +357,7 @@ pub async fn what_was_acknowledged_outlives_its_owner(subject: Subject) {
     let fence = Fence::FIRST;
     let entry = sample::entry(fence, sample::completed("call", sample::value(sample::HARD_JSON)));
     let executions = &subject.stores.executions;
-    executions.append(append(id, fence, vec![entry.clone()])).await.expect("append");
+    executions.append(append(id, fence, 0, vec![entry.clone()])).await.expect("append");
 
     let subject = subject.lapse_owner(sample::replica(1)).await;
     let stores = &subject.stores;

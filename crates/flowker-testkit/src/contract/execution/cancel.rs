@@ -24,7 +24,7 @@ pub async fn an_execution_is_cancelled_whoever_owns_it(subject: Subject) {
         assert_eq!(summary.outcome.as_deref(), Some(&Outcome::Cancelled));
         for fence in [Fence::NONE, Fence::FIRST] {
             let step = sample::entry(fence, sample::completed("call", sample::value("1")));
-            assert_superseded(&executions.append(append(id, fence, vec![step])).await);
+            assert_superseded(&executions.append(append(id, fence, 0, vec![step])).await);
             assert_superseded(&executions.release(id, fence, None).await);
             assert_eq!(executions.load(id, fence).await.expect("load"), None);
         }

@@ -6,10 +6,12 @@ use std::time::Duration;
 use flowker_core::execution::{
     Entry, Event, Failure, FailureCode, Fence, Outcome, Status, StepRun,
 };
-use flowker_core::ports::Append;
+use flowker_core::ports::{Append, StoreError};
 use flowker_core::time::Timestamp;
 
-use super::{accept, accept_owned, append, assert_superseded, completed, ending, journal, status};
+use super::{
+    accept, accept_owned, adopt, append, assert_superseded, completed, ending, journal, status,
+};
 use crate::contract::race;
 use crate::sample;
 use crate::subject::Subject;
@@ -60,7 +62,7 @@ pub async fn every_entry_comes_back_exactly(subject: Subject) {
         .map(|(n, event)| Entry { fence: FIRST, at: falling_moment(n), event })
         .collect();
     let executions = &subject.stores.executions;
-    executions.append(append(id, FIRST, entries.clone())).await.expect("append");
+    executions.append(append(id, FIRST, 0, entries.clone())).await.expect("append");
     for (found, written) in journal(&subject, id).await.iter().zip(&entries) {
         assert_eq!(found, written);
     }
@@ -80,41 +82,88 @@ pub async fn entries_keep_the_order_of_the_calls(subject: Subject) {
     let other = accept_owned(&subject, 2, sample::replica(1)).await;
     let executions = &subject.stores.executions;
     let mut written = Vec::new();
-    for n in 0..20 {
+    for n in 0..20_u32 {
         let entries: Vec<_> = (0..n % 4).map(|part| started(n * 10 + part)).collect();
-        written.extend(entries.clone());
-        executions.append(append(id, FIRST, entries)).await.expect("append");
-        executions.append(append(other, FIRST, vec![started(1000 + n)])).await.expect("append");
+        let write = append(id, FIRST, written.len(), entries.clone());
+        written.extend(entries);
+        executions.append(write).await.expect("append");
+        let position = n as usize;
+        let write = append(other, FIRST, position, vec![started(1000 + n)]);
+        executions.append(write).await.expect("append");
     }
     assert_eq!(journal(&subject, id).await, written);
 }
 
-/// Appends of one owner that race are each written exactly once, each in one piece.
-pub async fn racing_appends_are_each_written_once_and_whole(subject: Subject) {
+/// An owner that lost the answer asks again: `Ok`, and nothing is written twice.
+pub async fn the_same_append_again_writes_nothing(subject: Subject) {
+    let executions = &subject.stores.executions;
     let id = accept_owned(&subject, 1, sample::replica(1)).await;
-    race(|idx| {
-        let executions = Arc::clone(&subject.stores.executions);
-        let first = u32::try_from(idx * 3).expect("a small number");
-        let entries = (first..first + 3).map(started).collect();
-        async move { executions.append(append(id, FIRST, entries)).await.expect("append") }
-    })
-    .await;
-    let attempts: Vec<_> = journal(&subject, id)
-        .await
-        .iter()
-        .map(|entry| match &entry.event {
-            Event::Started { attempt, .. } => *attempt,
-            other => panic!("only starts were written, not {other:?}"),
-        })
-        .collect();
-    for call in attempts.chunks(3) {
-        assert_eq!(call, [call[0], call[0] + 1, call[0] + 2], "in one piece: {attempts:?}");
+    let first = append(id, FIRST, 0, vec![started(1), started(2)]);
+    let done = sample::entry(FIRST, sample::completed("call", sample::value(sample::HARD_JSON)));
+    let second = append(id, FIRST, 2, vec![done.clone()]);
+    for write in [&first, &first, &second, &second, &first, &second] {
+        executions.append(write.clone()).await.expect("append");
     }
-    let mut all = attempts.clone();
-    all.sort_unstable();
-    let expected: Vec<_> = (0..u32::try_from(attempts.len()).expect("few")).collect();
-    assert_eq!(all, expected, "each once");
-    assert_eq!(all.len(), crate::contract::RACERS * 3);
+    assert_eq!(journal(&subject, id).await, [started(1), started(2), done.clone()]);
+
+    // Nor behind what came since. Of another owner it is refused all the same.
+    executions.append(append(id, FIRST, 3, vec![started(3)])).await.expect("append");
+    executions.append(second.clone()).await.expect("append");
+    let subject = subject.lapse_owner(sample::replica(1)).await;
+    let owned = adopt(&subject, sample::replica(2), 1).await;
+    let executions = &subject.stores.executions;
+    assert_superseded(&executions.append(second).await);
+    assert_eq!(owned[0].journal[..4], [started(1), started(2), done, started(3)]);
+    assert_eq!(journal(&subject, id).await, owned[0].journal);
+
+    // With its end it is a write after the end.
+    let (fence, end) = (owned[0].fence, Some((completed("{}"), sample::moment(8))));
+    let entries = vec![sample::entry(fence, sample::failed("other", "no"))];
+    let last = Append { id, fence, position: owned[0].journal.len(), entries, end };
+    executions.append(last.clone()).await.expect("append");
+    assert_superseded(&executions.append(last).await);
+    assert_eq!(journal(&subject, id).await.len(), 6);
+}
+
+/// Racers with the same append all hear that it is written, and it is, once and in one piece.
+pub async fn the_same_append_by_racers_is_written_once_and_whole(subject: Subject) {
+    let id = accept_owned(&subject, 1, sample::replica(1)).await;
+    let mut written = Vec::new();
+    for round in 0..4 {
+        let entries: Vec<_> = (round * 3..round * 3 + 3).map(started).collect();
+        let same = append(id, FIRST, written.len(), entries.clone());
+        let answers = race(|_| {
+            let (executions, same) = (Arc::clone(&subject.stores.executions), same.clone());
+            async move { executions.append(same).await }
+        })
+        .await;
+        for answer in &answers {
+            assert!(answer.is_ok(), "{answer:?}");
+        }
+        written.extend(entries);
+        assert_eq!(journal(&subject, id).await, written);
+    }
+}
+
+/// Entries at any other position than the end of the journal are a mistake, and none is written.
+pub async fn an_append_elsewhere_than_at_the_end_is_refused_whole(subject: Subject) {
+    let executions = &subject.stores.executions;
+    let id = accept_owned(&subject, 1, sample::replica(1)).await;
+    executions.append(append(id, FIRST, 0, vec![started(1), started(2)])).await.expect("append");
+    let end = Some((completed("{}"), sample::moment(8)));
+    for wrong in [
+        append(id, FIRST, 3, vec![started(3)]),
+        append(id, FIRST, usize::MAX, vec![started(3)]),
+        append(id, FIRST, 1, vec![started(2), started(3)]),
+        // Had the entries been written with this end, it would have ended.
+        Append { end, ..append(id, FIRST, 0, vec![started(1), started(2)]) },
+    ] {
+        let answer = executions.append(wrong.clone()).await;
+        assert!(matches!(answer, Err(StoreError::Corrupt { .. })), "{wrong:?}: {answer:?}");
+        assert_eq!(journal(&subject, id).await, [started(1), started(2)]);
+        assert_eq!(status(&subject, id).await, Status::Running);
+    }
+    executions.append(append(id, FIRST, 2, vec![started(3)])).await.expect("still its owner");
 }
 
 /// The end is written with the entries, and shows in the summary.
@@ -127,7 +176,7 @@ pub async fn entries_and_the_end_are_written_together(subject: Subject) {
     ];
     let outcome = completed(sample::HARD_JSON);
     let end = Some((outcome.clone(), sample::moment(77)));
-    let whole = Append { id, fence: FIRST, entries: entries.clone(), end };
+    let whole = Append { id, fence: FIRST, position: 0, entries: entries.clone(), end };
     subject.stores.executions.append(whole).await.expect("append");
     assert_eq!(journal(&subject, id).await, entries);
     let summary = subject.stores.executions.get(id).await.expect("get").expect("it is there");
@@ -166,11 +215,11 @@ pub async fn the_current_step_counts_steps_that_ended(subject: Subject) {
         message: "busy".to_owned(),
     };
     let unfinished = vec![started(1), sample::entry(FIRST, retry)];
-    executions.append(append(id, FIRST, unfinished)).await.expect("append");
+    executions.append(append(id, FIRST, 0, unfinished)).await.expect("append");
     assert_eq!(current().await, 0);
-    for n in 1..4 {
+    for (position, n) in (2..).zip(1..4) {
         let done = vec![sample::entry(FIRST, sample::completed("call", sample::value("{}")))];
-        executions.append(append(id, FIRST, done)).await.expect("append");
+        executions.append(append(id, FIRST, position, done)).await.expect("append");
         assert_eq!(current().await, n);
     }
 }
@@ -188,7 +237,7 @@ pub async fn a_write_with_another_fence_is_refused_whole(subject: Subject) {
         (sample::execution_id(3), FIRST),
     ] {
         let end = Some((completed("{}"), sample::moment(8)));
-        let whole = Append { id, fence, entries: vec![started(1)], end };
+        let whole = Append { id, fence, position: 0, entries: vec![started(1)], end };
         assert_superseded(&executions.append(whole).await);
         assert_superseded(&executions.release(id, fence, None).await);
         assert_eq!(journal(&subject, id).await, []);
@@ -205,7 +254,7 @@ pub async fn nothing_is_written_after_the_end(subject: Subject) {
     let end = ending(id, FIRST, Outcome::Failed(failure), sample::moment(8));
     executions.append(end.clone()).await.expect("append");
     let before = executions.get(id).await.expect("get");
-    assert_superseded(&executions.append(append(id, FIRST, vec![started(1)])).await);
+    assert_superseded(&executions.append(append(id, FIRST, 0, vec![started(1)])).await);
     assert_superseded(&executions.append(end).await);
     let other = ending(id, FIRST, completed("{}"), sample::moment(9));
     assert_superseded(&executions.append(other).await);
