@@ -52,7 +52,7 @@ pub async fn run(config: &Config, wired: Wired, listener: TcpListener) -> anyhow
     let mut signals = Signals::listen()?;
     let mut failed = store.failed();
     follow_routes_once(&routes).await?;
-    engine.start();
+    engine.start().await.context("the store cannot be told that this process is alive")?;
 
     let (tasks, chores) = (TaskTracker::new(), CancellationToken::new());
     tasks.spawn(chores.clone().run_until_cancelled_owned(follow_routes(Arc::clone(&routes))));

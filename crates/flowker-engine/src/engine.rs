@@ -9,14 +9,14 @@ use flowker_core::catalog::Catalog;
 use flowker_core::execution::{Owned, Summary};
 use flowker_core::id::{ExecutionId, ReplicaId};
 use flowker_core::plans::Plans;
-use flowker_core::ports::{Clock, Dispatcher, ExecutionStore, ProviderConfigStore};
+use flowker_core::ports::{Clock, Dispatcher, ExecutionStore, ProviderConfigStore, StoreError};
 use tokio::time::{self, Instant};
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::limits::Limits;
 use crate::parking::Parked;
-use crate::shared::{Shared, Work};
+use crate::shared::Shared;
 use crate::stats::Stats;
 use crate::{adoption, parking, waiters};
 
@@ -62,16 +62,24 @@ impl Engine {
         Self { shared: Arc::new(Shared::new(deps, limits)), heartbeat: TaskTracker::new() }
     }
 
-    /// Begins to adopt what nobody drives, to wake what waits, and to say that the replica is
-    /// alive. To be called once, within a tokio runtime.
-    pub fn start(&self) {
+    /// Says that the replica is alive, and begins to adopt what nobody drives, to wake what waits,
+    /// and to say again and again that it is alive. To be called once, and before anything is
+    /// accepted for this replica: what it owned before its first sign of life could lapse at once.
+    ///
+    /// # Errors
+    ///
+    /// The store's, if it did not take the first sign of life. Then nothing was begun.
+    pub async fn start(&self) -> Result<(), StoreError> {
         let shared = &self.shared;
+        shared.executions.keep_alive(shared.replica).await?;
         shared.spawn(adoption::adopt(Arc::clone(shared)));
+        shared.spawn(adoption::reconcile(Arc::clone(shared)));
         shared.spawn(parking::wake_parked(Arc::clone(shared)));
         let (gone, beats) = (shared.stages.gone.clone(), Arc::clone(shared));
         self.heartbeat.spawn(async move {
             gone.run_until_cancelled(adoption::keep_alive(beats)).await;
         });
+        Ok(())
     }
 
     /// Hands everything over, and returns when no task is left.
@@ -116,14 +124,17 @@ impl Dispatcher for Engine {
         !self.shared.stages.draining.is_cancelled() && self.shared.has_slot()
     }
 
-    /// Drives the execution at once; without a free slot it is parked and has its turn later.
+    /// Drives the execution at once; without a free slot it is parked and has its turn later. Does
+    /// nothing if it is driven or parked already: it was found before it was dispatched.
     fn dispatch(&self, owned: Owned) {
         let shared = &self.shared;
         let (id, fence) = (owned.execution.id, owned.fence);
-        if shared.stages.draining.is_cancelled() {
+        if shared.held.has_under(id, fence) {
+            debug!(execution.id = %id, "dispatched, and driven already");
+        } else if shared.stages.draining.is_cancelled() {
             shared.spawn_release(id, fence, None);
         } else if let Some(slot) = shared.try_slot() {
-            shared.drive(Work::Owned(owned), slot);
+            shared.drive(owned, slot);
         } else {
             shared.park(Parked { id, fence, wake: Instant::now(), deadline: None });
         }

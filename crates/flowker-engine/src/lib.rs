@@ -9,6 +9,7 @@
 
 mod adoption;
 mod engine;
+mod held;
 mod limits;
 mod parking;
 mod run;

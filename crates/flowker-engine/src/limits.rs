@@ -57,6 +57,9 @@ pub struct Limits {
     pub poll: Duration,
     /// How often this replica says that it is alive. Well below the store's lapse. Default: 3 s.
     pub heartbeat: Duration,
+    /// How often this replica looks whether it owns what it does not drive, because an answer of the
+    /// store was lost. What it finds twice in a row it drives. Default: 10 s.
+    pub reconcile: Duration,
     /// How often the store is asked for the end of an execution that is driven elsewhere.
     /// Default: 200 ms.
     pub wait_poll: Duration,
@@ -85,6 +88,7 @@ impl Default for Limits {
             stay_max: Duration::from_secs(1),
             poll: Duration::from_secs(1),
             heartbeat: Duration::from_secs(3),
+            reconcile: Duration::from_secs(10),
             wait_poll: Duration::from_millis(200),
             corrupt_pause: Duration::from_mins(1),
             release_time_max: Duration::from_secs(2),

@@ -8,7 +8,7 @@ use flowker_core::id::ExecutionId;
 use tokio::sync::Notify;
 use tokio::time::{self, Instant};
 
-use crate::shared::{Shared, Work};
+use crate::shared::Shared;
 
 /// An execution of this replica that waits for a moment. Its state is in the store.
 #[derive(Clone, Copy, Debug)]
@@ -54,18 +54,18 @@ impl ParkingLot {
         self.lock().by_id.len()
     }
 
-    pub fn contains(&self, id: ExecutionId) -> bool {
-        self.lock().by_id.contains_key(&id)
+    /// The fence of one that is parked.
+    pub fn fence(&self, id: ExecutionId) -> Option<Fence> {
+        self.lock().by_id.get(&id).map(|parked| parked.fence)
     }
 
-    /// Takes one in. An older one of the same execution has lost it and is dropped.
+    /// Takes one in that is not there.
     ///
     /// # Errors
     ///
     /// The same one, if all places are taken.
     pub fn park(&self, parked: Parked) -> Result<(), Parked> {
         let mut inner = self.lock();
-        inner.remove(parked.id);
         if self.max <= inner.by_id.len() {
             return Err(parked);
         }
@@ -76,9 +76,9 @@ impl ParkingLot {
         Ok(())
     }
 
-    /// Forgets one; whether it was there.
-    pub fn remove(&self, id: ExecutionId) -> bool {
-        self.lock().remove(id).is_some()
+    /// Forgets one, if it is there.
+    pub fn remove(&self, id: ExecutionId) {
+        self.lock().remove(id);
     }
 
     /// Hands out all of them.
@@ -92,13 +92,31 @@ impl ParkingLot {
         self.lock().by_wake.first().map(|(wake, _)| *wake)
     }
 
-    fn take_due(&self, now: Instant) -> Option<Parked> {
+    /// Hands out the one that waited longest for its turn, if its moment has come.
+    pub fn take_due(&self, now: Instant) -> Option<Parked> {
         let mut inner = self.lock();
         let (wake, id) = *inner.by_wake.first()?;
         if now < wake {
             return None;
         }
         inner.remove(id)
+    }
+
+    /// Waits until the earliest moment has come.
+    pub async fn wait_for_due(&self) {
+        loop {
+            // Kept for whoever asks next, so a change between the look and the wait is not lost.
+            let changed = self.changed.notified();
+            let Some(wake) = self.next_wake() else {
+                changed.await;
+                continue;
+            };
+            if wake <= Instant::now() {
+                return;
+            }
+            // A change or the moment: either way the earliest one is looked at again.
+            drop(time::timeout_at(wake, changed).await);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -113,28 +131,10 @@ pub(crate) async fn wake_parked(shared: Arc<Shared>) {
     let draining = shared.stages.draining.clone();
     let waking = async {
         loop {
-            wait_for_due(&shared.parked).await;
+            shared.held.wait_for_due().await;
             let slot = shared.slot().await;
-            if let Some(parked) = shared.parked.take_due(Instant::now()) {
-                shared.drive(Work::Parked(parked), slot);
-            }
+            shared.drive_due(slot);
         }
     };
     draining.run_until_cancelled(waking).await;
-}
-
-async fn wait_for_due(lot: &ParkingLot) {
-    loop {
-        // Kept for whoever asks next, so a change between the look and the wait is not lost.
-        let changed = lot.changed.notified();
-        let Some(wake) = lot.next_wake() else {
-            changed.await;
-            continue;
-        };
-        if wake <= Instant::now() {
-            return;
-        }
-        // A change or the moment: either way the earliest one is looked at again.
-        drop(time::timeout_at(wake, changed).await);
-    }
 }

@@ -83,12 +83,20 @@ enum Exit {
     Lost(Lost),
 }
 
-/// Drives an execution until there is nothing to do here, and leaves it in good order.
-pub(crate) async fn drive(shared: &Arc<Shared>, work: Work, abandoned: &CancellationToken) {
+/// Drives an execution until there is nothing to do here, and leaves it in good order. What only
+/// waits is answered, to be parked.
+pub(crate) async fn drive(
+    shared: &Arc<Shared>,
+    work: Work,
+    abandoned: &CancellationToken,
+) -> Option<Parked> {
     let (id, fence) = work.key();
     let carried = AssertUnwindSafe(carry(shared, work)).catch_unwind();
     let exit = match abandoned.run_until_cancelled(carried).await {
-        None => return debug!("abandoned"),
+        None => {
+            debug!("abandoned");
+            return None;
+        }
         Some(Ok(exit)) => exit,
         Some(Err(panic)) => {
             error!(panic = failure::panic_text(&*panic), "driving an execution panicked");
@@ -96,7 +104,7 @@ pub(crate) async fn drive(shared: &Arc<Shared>, work: Work, abandoned: &Cancella
             end(shared, id, fence, failure).await
         }
     };
-    leave(shared, id, fence, exit).await;
+    leave(shared, id, fence, exit).await
 }
 
 async fn carry(shared: &Arc<Shared>, work: Work) -> Exit {
@@ -129,8 +137,9 @@ async fn end(shared: &Shared, id: ExecutionId, fence: Fence, failure: Failure) -
     }
 }
 
-async fn leave(shared: &Arc<Shared>, id: ExecutionId, fence: Fence, exit: Exit) {
+async fn leave(shared: &Shared, id: ExecutionId, fence: Fence, exit: Exit) -> Option<Parked> {
     match exit {
+        Exit::Waits { wake, deadline } => return Some(Parked { id, fence, wake, deadline }),
         Exit::Ended(outcome) => {
             shared.counters.ended(outcome.status());
             match outcome {
@@ -144,7 +153,6 @@ async fn leave(shared: &Arc<Shared>, id: ExecutionId, fence: Fence, exit: Exit) 
                 Outcome::Completed { .. } | Outcome::Cancelled => debug!("execution ended"),
             }
         }
-        Exit::Waits { wake, deadline } => shared.park(Parked { id, fence, wake, deadline }),
         Exit::HandedOver { due } => shared.release(id, fence, due).await,
         Exit::Lost(Lost::Superseded) => {
             shared.counters.superseded.add(1);
@@ -157,4 +165,5 @@ async fn leave(shared: &Arc<Shared>, id: ExecutionId, fence: Fence, exit: Exit) 
             shared.release(id, fence, Some(due)).await;
         }
     }
+    None
 }

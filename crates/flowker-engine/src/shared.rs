@@ -1,6 +1,5 @@
 //! What all parts of an engine have in common, and how they set each other to work.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,8 +17,9 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error, info, info_span};
 
 use crate::engine::Deps;
+use crate::held::Held;
 use crate::limits::{Limits, permits};
-use crate::parking::{Parked, ParkingLot};
+use crate::parking::Parked;
 use crate::run;
 use crate::stats::{Counters, Stats};
 use crate::store::{self, Chain, Lost};
@@ -40,7 +40,7 @@ pub(crate) struct Shared {
     pub limits: Limits,
     pub stages: Stages,
     pub counters: Counters,
-    pub parked: ParkingLot,
+    pub held: Held,
     pub waiters: Waiters,
     pub targets: Targets,
     /// The right to call a provider. Full: steps wait for their turn, oldest first.
@@ -49,8 +49,6 @@ pub(crate) struct Shared {
     /// The right to hold an execution in memory. Full: accepted executions are parked, and those
     /// that wait for a slot get the next one, oldest wait first.
     slots: Arc<Semaphore>,
-    /// What is driven at the moment, with what stops it.
-    driven: Mutex<HashMap<ExecutionId, (Fence, CancellationToken)>>,
     /// Every task that a drain waits for.
     pub tasks: TaskTracker,
 }
@@ -95,13 +93,12 @@ impl Shared {
             replica,
             stages: Stages::default(),
             counters: Counters::default(),
-            parked: ParkingLot::new(limits.parked_max),
+            held: Held::new(limits.parked_max),
             waiters: Waiters::new(limits.waiters_max),
             targets: Targets::new(&limits),
             calls: Arc::new(Semaphore::new(permits(limits.calls_max))),
             rng: Mutex::new(rng),
             slots: Arc::new(Semaphore::new(permits(limits.executions_max))),
-            driven: Mutex::default(),
             tasks: TaskTracker::new(),
             limits,
         }
@@ -128,17 +125,9 @@ impl Shared {
         self.slots.available_permits() < permits(self.limits.executions_max).div_ceil(4)
     }
 
-    /// Whether an execution is this replica's at the moment, as far as it knows.
-    pub fn is_driven(&self, id: ExecutionId) -> bool {
-        lock(&self.driven).contains_key(&id) || self.parked.contains(id)
-    }
-
     /// Stops driving an execution that was ended by someone else.
     pub fn abandon(&self, id: ExecutionId) {
-        self.parked.remove(id);
-        if let Some((_, abandoned)) = lock(&self.driven).get(&id) {
-            abandoned.cancel();
-        }
+        self.held.abandon(id);
         self.waiters.tell(id);
     }
 
@@ -146,8 +135,8 @@ impl Shared {
     pub fn stats(&self) -> Stats {
         let counters = &self.counters;
         Stats {
-            executions: lock(&self.driven).len(),
-            parked: self.parked.len(),
+            executions: self.held.n_driven(),
+            parked: self.held.n_parked(),
             calls: permits(self.limits.calls_max) - self.calls.available_permits(),
             waiters: self.waiters.len(),
             breakers_open: self.targets.n_open(),
@@ -174,40 +163,50 @@ impl Shared {
         Instant::now() + moment.since(self.clock.now())
     }
 
-    /// Drives an execution in a task of its own, to its end or until it waits.
-    pub fn drive(self: &Arc<Self>, work: Work, slot: OwnedSemaphorePermit) {
-        let (id, fence) = work.key();
-        let abandoned = CancellationToken::new();
-        let older = lock(&self.driven).insert(id, (fence, abandoned.clone()));
-        if let Some((_, older)) = older {
-            // Adopted anew while its last owner here has not noticed yet that it lost it.
-            older.cancel();
+    /// Drives an execution to its end or until it waits, unless it is driven or parked already.
+    pub fn drive(self: &Arc<Self>, owned: Owned, slot: OwnedSemaphorePermit) {
+        if let Some(abandoned) = self.held.drive(owned.execution.id, owned.fence) {
+            self.spawn_run(Work::Owned(owned), slot, abandoned);
         }
+    }
+
+    /// Drives the next execution that is parked and whose moment has come, if there is one.
+    pub fn drive_due(self: &Arc<Self>, slot: OwnedSemaphorePermit) {
+        if let Some((parked, abandoned)) = self.held.drive_due(Instant::now()) {
+            self.spawn_run(Work::Parked(parked), slot, abandoned);
+        }
+    }
+
+    fn spawn_run(
+        self: &Arc<Self>,
+        work: Work,
+        slot: OwnedSemaphorePermit,
+        abandoned: CancellationToken,
+    ) {
+        let (id, fence) = work.key();
         let shared = Arc::clone(self);
         let driving = async move {
             // Declared first, dropped last: who is told finds the slot free and the run gone.
-            let _left = Left { shared: &shared, id, fence };
+            let mut driving = Driving { shared: &shared, id, fence, waits: None };
             let _slot = slot;
-            run::drive(&shared, work, &abandoned).await;
+            driving.waits = run::drive(&shared, work, &abandoned).await;
         };
         self.spawn(driving.instrument(info_span!("execution", execution.id = %id)));
     }
 
-    /// Parks an execution, or releases it if there is no place.
+    /// Parks an execution, unless it is driven or parked already. Without a place it is released.
     pub fn park(self: &Arc<Self>, parked: Parked) {
-        let parked = if self.stages.draining.is_cancelled() {
-            parked
-        } else if let Err(parked) = self.parked.park(parked) {
-            parked
-        } else {
-            // The drain may have emptied the lot just before.
-            if self.stages.draining.is_cancelled() {
-                self.release_parked();
-            }
-            return;
-        };
-        let due = self.clock.now().plus(parked.wake.saturating_duration_since(Instant::now()));
-        self.spawn_release(parked.id, parked.fence, Some(due));
+        self.settle(self.held.park(parked));
+    }
+
+    /// Releases what found no place, and during a drain what found one.
+    fn settle(self: &Arc<Self>, parked: Result<(), Parked>) {
+        if let Err(parked) = parked {
+            let due = self.clock.now().plus(parked.wake.saturating_duration_since(Instant::now()));
+            self.spawn_release(parked.id, parked.fence, Some(due));
+        } else if self.stages.draining.is_cancelled() {
+            self.release_parked();
+        }
     }
 
     /// Gives an execution back in a task of its own.
@@ -230,7 +229,7 @@ impl Shared {
     /// Gives everything back that only waits.
     pub fn release_parked(self: &Arc<Self>) {
         let shared = Arc::clone(self);
-        let parked = self.parked.take_all();
+        let parked = self.held.take_parked();
         if parked.is_empty() {
             return;
         }
@@ -255,21 +254,20 @@ impl Shared {
     }
 }
 
-/// Takes an execution off the list of what is driven, however its task ends.
-struct Left<'a> {
-    shared: &'a Shared,
+/// An execution that is being driven. However its task ends, it is taken off what is driven.
+struct Driving<'a> {
+    shared: &'a Arc<Shared>,
     id: ExecutionId,
     fence: Fence,
+    /// How it is parked.
+    waits: Option<Parked>,
 }
 
-impl Drop for Left<'_> {
+impl Drop for Driving<'_> {
     fn drop(&mut self) {
-        let mut driven = lock(&self.shared.driven);
-        if driven.get(&self.id).is_some_and(|(fence, _)| *fence == self.fence) {
-            driven.remove(&self.id);
-        }
-        drop(driven);
-        self.shared.waiters.tell(self.id);
+        let Self { shared, id, fence, waits } = self;
+        shared.settle(shared.held.leave(*id, *fence, waits.take()));
+        shared.waiters.tell(*id);
     }
 }
 

@@ -8,6 +8,7 @@ mod deadlines;
 mod drains;
 mod graphs;
 mod outages;
+mod reconciliation;
 mod requests;
 mod retries;
 mod waits;

@@ -104,7 +104,7 @@ async fn until_ended(shared: &Shared, id: ExecutionId) -> Option<Summary> {
     loop {
         // It counts from here, not from when it is first awaited.
         let told = subscription.as_ref().map(|it| it.told.notified());
-        let is_told = subscription.is_some() && shared.is_driven(id);
+        let is_told = subscription.is_some() && shared.held.has(id);
         if !is_told {
             match shared.executions.get(id).await {
                 Ok(Some(summary)) if summary.status.is_terminal() => return Some(summary),

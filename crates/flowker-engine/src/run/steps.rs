@@ -81,7 +81,7 @@ impl Run {
         let Some(Stage::Admitting { attempt }) = self.steps.remove(&idx) else { return };
         match admission {
             Admission::Blocked(blocked) => {
-                let n_waiting = u32::try_from(self.shared.parked.len()).unwrap_or(u32::MAX);
+                let n_waiting = u32::try_from(self.shared.held.n_parked()).unwrap_or(u32::MAX);
                 let spread = SPREAD_OF_ONE.saturating_mul(n_waiting);
                 let spread = spread.clamp(SPREAD_MIN, SPREAD_MAX);
                 self.blocked.insert(idx, blocked.until + self.shared.random_up_to(spread));

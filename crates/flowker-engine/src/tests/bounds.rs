@@ -21,7 +21,7 @@ async fn calls_are_bounded_in_all_and_for_each_configuration() {
         let world = World::chain(&[("a", "")]).await;
         let gate = Gate::new();
         world.provider.always("a", Answer::Hold(gate.clone(), json!({})));
-        let replica = world.replica(limits);
+        let replica = world.replica(limits).await;
         let mut ids = Vec::new();
         for _ in 0..20 {
             ids.push(world.start(&replica).await);
@@ -51,7 +51,7 @@ async fn a_thousand_executions_run_in_the_room_for_eight() {
         breaker_failures: u32::MAX,
         ..Limits::default()
     };
-    let replica = world.replica(limits);
+    let replica = world.replica(limits).await;
     // Every tenth has to wait, which is more than there are places for.
     for n in (1..=1_000).step_by(10) {
         let key = format!("{}:a", sample::execution_id(n));
@@ -90,7 +90,8 @@ async fn what_is_dispatched_without_room_waits_for_its_turn() {
     let world = World::chain(&[("a", "")]).await;
     let gate = Gate::new();
     world.provider.always("a", Answer::Hold(gate.clone(), json!({})));
-    let replica = world.replica(Limits { executions_max: 1, parked_max: 2, ..Limits::default() });
+    let replica =
+        world.replica(Limits { executions_max: 1, parked_max: 2, ..Limits::default() }).await;
     let mut ids = vec![world.start(&replica).await];
     assert!(!replica.has_room());
     // Accepted when there was room, and others were faster.
@@ -119,7 +120,7 @@ async fn a_wide_execution_does_not_starve_others() {
     for id in &ids {
         world.provider.always(id, Answer::Hold(gate.clone(), json!({})));
     }
-    let replica = world.replica(Limits { calls_max: 2, ..Limits::default() });
+    let replica = world.replica(Limits { calls_max: 2, ..Limits::default() }).await;
     let first = world.start(&replica).await;
     gate.arrived(2).await;
     let second = world.start(&replica).await;
@@ -137,7 +138,8 @@ async fn a_backlog_is_adopted_without_waiting_for_the_next_poll() {
         ids.push(world.start_unowned().await);
     }
     let began = time::Instant::now();
-    let _replica = world.replica(Limits { executions_max: 2, adopt_max: 2, ..Limits::default() });
+    let _replica =
+        world.replica(Limits { executions_max: 2, adopt_max: 2, ..Limits::default() }).await;
     for id in ids {
         world.output(id).await;
     }

@@ -98,7 +98,7 @@ async fn open_breaker(world: &World, replica: &super::world::Replica) {
 async fn steps_wait_for_an_open_breaker_without_slots_and_one_tries_first() {
     let world = World::chain(&[("a", ONCE)]).await;
     let few = Limits { executions_max: 2, calls_max: 2, ..Limits::default() };
-    let replica = world.replica(few);
+    let replica = world.replica(few).await;
     let gate = Gate::new();
     let failing = (0..5).map(|_| Answer::fail(FailureKind::Transient, "HTTP status 503"));
     let trial = Answer::Hold(gate.clone(), json!({}));
@@ -128,7 +128,7 @@ async fn steps_wait_for_an_open_breaker_without_slots_and_one_tries_first() {
 async fn permanent_failures_do_not_open_it() {
     let world = World::chain(&[("a", ONCE)]).await;
     world.provider.always("a", Answer::fail(FailureKind::Permanent, "HTTP status 404"));
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     for _ in 0..10 {
         let id = world.start(&replica).await;
         world.failure(id).await;
@@ -142,7 +142,7 @@ async fn a_breaker_that_stays_open_until_the_deadline_fails_the_run() {
     let settings = r#", "settings": {"executionTimeoutSeconds": 20}"#;
     let world = World::of(&chain(&[("a", ONCE)], settings)).await;
     world.provider.always("a", Answer::fail(FailureKind::Unknown, "no answer"));
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     open_breaker(&world, &replica).await;
     let began = Instant::now();
     let id = world.start(&replica).await;

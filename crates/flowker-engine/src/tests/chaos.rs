@@ -57,7 +57,10 @@ impl Chaos {
     async fn with_seed(seed: u64) -> Self {
         let world = World::of(&document()).await;
         let rng = fastrand::Rng::with_seed(seed);
-        let replicas = (0..N_REPLICAS).map(|_| world.replica(limits())).collect();
+        let mut replicas = Vec::new();
+        for _ in 0..N_REPLICAS {
+            replicas.push(world.replica(limits()).await);
+        }
         let n_failures = [0; TROUBLED.len()];
         Self { world, rng, replicas, started: Vec::new(), n_failures, gates: Vec::new() }
     }
@@ -65,11 +68,11 @@ impl Chaos {
     async fn act(&mut self) {
         let which = self.rng.usize(..N_REPLICAS);
         match self.rng.u8(..10) {
-            0 => self.replicas[which] = self.world.replica(limits()),
+            0 => self.replicas[which] = self.world.replica(limits()).await,
             1 => {
                 let deadline = Instant::now() + Duration::from_millis(self.rng.u64(..500));
                 self.replicas[which].drain(deadline).await;
-                self.replicas[which] = self.world.replica(limits());
+                self.replicas[which] = self.world.replica(limits()).await;
             }
             2 | 3 => self.inject(),
             4 => self.fail(),
@@ -101,7 +104,14 @@ impl Chaos {
     }
 
     fn inject(&mut self) {
-        let methods = [Method::Append, Method::Append, Method::Load, Method::Release];
+        let methods = [
+            Method::Append,
+            Method::Append,
+            Method::Load,
+            Method::Release,
+            Method::Adopt,
+            Method::Owned,
+        ];
         let method = *self.rng.choice(&methods).expect("some methods");
         let nth = self.world.store.n_calls(method) + self.rng.u64(1..4);
         let faults = [Fault::Unavailable, Fault::Full, Fault::CallLost, Fault::AnswerLost];

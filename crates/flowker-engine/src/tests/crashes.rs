@@ -19,12 +19,12 @@ fn held() -> Answer {
 async fn what_is_done_stays_done_and_what_was_in_flight_is_repeated_with_its_key() {
     let world = World::chain(&[("a", ""), ("b", ""), ("c", "")]).await;
     world.provider.script("b", [held()]);
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     world.provider.called(2).await;
     let lost = Instant::now();
     drop(replica);
-    let other = world.replica(Limits::default());
+    let other = world.replica(Limits::default()).await;
     world.output(id).await;
     assert!(lost.elapsed() < Duration::from_secs(12), "a lapse and a poll");
     let keys = |node| {
@@ -45,12 +45,13 @@ async fn what_is_done_stays_done_and_what_was_in_flight_is_repeated_with_its_key
 #[tokio::test(start_paused = true)]
 async fn an_owner_that_was_only_slow_cannot_write_any_more() {
     let world = World::chain(&[("a", ""), ("b", "")]).await;
-    let slow = world.replica(Limits { heartbeat: Duration::from_hours(1), ..Limits::default() });
+    let slow =
+        world.replica(Limits { heartbeat: Duration::from_hours(1), ..Limits::default() }).await;
     let append = world.store.hold_next(Method::Append);
     let id = world.start(&slow).await;
     append.arrived(1).await;
     tokio::time::sleep(Duration::from_secs(11)).await;
-    let _other = world.replica(Limits::default());
+    let _other = world.replica(Limits::default()).await;
     world.output(id).await;
     append.open();
     until("it notices", || slow.stats().superseded == 1).await;
@@ -63,11 +64,12 @@ async fn an_owner_that_was_only_slow_cannot_write_any_more() {
 async fn what_comes_back_to_its_first_owner_is_driven_once() {
     let world = World::chain(&[("a", "")]).await;
     world.provider.always("a", held());
-    let first = world.replica(Limits { heartbeat: Duration::from_hours(1), ..Limits::default() });
+    let first =
+        world.replica(Limits { heartbeat: Duration::from_hours(1), ..Limits::default() }).await;
     let id = world.start(&first).await;
     world.provider.called(1).await;
     tokio::time::sleep(Duration::from_secs(11)).await;
-    let second = world.replica(Limits::default());
+    let second = world.replica(Limits::default()).await;
     world.provider.called(2).await;
     assert_eq!(world.provider.n_in_flight(), 2);
     drop(second);
@@ -82,12 +84,12 @@ async fn what_comes_back_to_its_first_owner_is_driven_once() {
 async fn a_call_that_must_not_be_repeated_is_announced_and_then_uncertain() {
     let world = World::chain(&[("pay", r#", "onUncertain": "fail""#)]).await;
     world.provider.script("pay", [held()]);
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     world.provider.called(1).await;
     assert_eq!(world.journal(id).await, "1 started pay");
     drop(replica);
-    let _other = world.replica(Limits::default());
+    let _other = world.replica(Limits::default()).await;
     let (code, message) = world.failure(id).await;
     assert_eq!(code, FailureCode::Uncertain);
     assert!(message.contains(r#"node "pay""#), "{message}");
@@ -98,7 +100,7 @@ async fn a_call_that_must_not_be_repeated_is_announced_and_then_uncertain() {
 #[tokio::test(start_paused = true)]
 async fn an_announcement_is_stored_before_the_call() {
     let world = World::chain(&[("pay", r#", "onUncertain": "fail""#)]).await;
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let append = world.store.hold_next(Method::Append);
     let id = world.start(&replica).await;
     append.arrived(1).await;
@@ -113,13 +115,13 @@ async fn an_announcement_is_stored_before_the_call() {
 async fn ten_owners_lost_in_a_row_are_enough() {
     let world = World::chain(&[("a", ""), ("b", "")]).await;
     world.provider.always("b", held());
-    let mut replica = world.replica(Limits::default());
+    let mut replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     // The first loss is not announced; the ten after it are.
     for n in 1..=11 {
         until("b is called", || world.provider.calls_of("b").len() == n).await;
         drop(replica);
-        replica = world.replica(Limits::default());
+        replica = world.replica(Limits::default()).await;
     }
     let (code, message) = world.failure(id).await;
     assert_eq!(code, FailureCode::Quarantined);
@@ -131,7 +133,7 @@ async fn ten_owners_lost_in_a_row_are_enough() {
 #[tokio::test(start_paused = true)]
 async fn an_execution_that_another_release_cannot_read_back_ends() {
     let world = World::chain(&[("a", "")]).await;
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let unknown_version =
         flowker_core::execution::Execution { version: 9, ..world.new_execution("{}") };
     let broken_input = world.new_execution("{");
@@ -164,7 +166,7 @@ async fn a_journal_that_is_not_the_versions_ends_the_execution() {
     let append =
         flowker_core::ports::Append { id, fence: Fence::FIRST, position: 0, entries, end: None };
     world.store.append(append).await.unwrap();
-    let _replica = world.replica(Limits::default());
+    let _replica = world.replica(Limits::default()).await;
     assert_eq!(world.failure(id).await.0, FailureCode::Internal);
 }
 
@@ -172,7 +174,7 @@ async fn a_journal_that_is_not_the_versions_ends_the_execution() {
 async fn what_was_cancelled_is_not_driven_any_further() {
     let world = World::chain(&[("a", ""), ("b", "")]).await;
     world.provider.script("a", [held()]);
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     world.provider.called(1).await;
     world.store.cancel(id, flowker_testkit::TestClock::START).await.unwrap();

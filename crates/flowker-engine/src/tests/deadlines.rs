@@ -26,7 +26,7 @@ fn later(seconds: u64) -> Answer {
 async fn failure_after_20_s(settings: &str, answers: Vec<Answer>) -> (FailureCode, String) {
     let world = World::of(&chain(&[("a", settings)], TWENTY)).await;
     world.provider.script("a", answers);
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let began = Instant::now();
     let id = world.start(&replica).await;
     let failure = world.failure(id).await;
@@ -56,7 +56,7 @@ async fn an_execution_that_waits_outside_of_memory_keeps_its_deadline() {
     let world = World::of(&chain(&[("a", patient)], TWENTY)).await;
     world.provider.script("a", [held()]);
     let limits = Limits { call_time_max: Duration::from_secs(15), ..Limits::default() };
-    let replica = world.replica(limits);
+    let replica = world.replica(limits).await;
     let began = Instant::now();
     let id = world.start(&replica).await;
     until("it waits", || replica.stats().parked == 1).await;
@@ -79,7 +79,7 @@ async fn all_open_steps_are_journaled_as_failed() {
     let world = World::of(&graph(&nodes, &edges, TWENTY)).await;
     world.provider.script("a", [held()]);
     world.provider.script("b", [later(50)]);
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     let (code, message) = world.failure(id).await;
     assert_eq!(code, FailureCode::TimedOut);
@@ -93,7 +93,7 @@ async fn all_open_steps_are_journaled_as_failed() {
 async fn a_step_that_never_got_its_turn_fails_too() {
     let world = World::of(&chain(&[("a", "")], TWENTY)).await;
     world.provider.script("a", [held()]);
-    let replica = world.replica(Limits { calls_max: 1, ..Limits::default() });
+    let replica = world.replica(Limits { calls_max: 1, ..Limits::default() }).await;
     let first = world.start(&replica).await;
     world.provider.called(1).await;
     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -109,13 +109,13 @@ async fn a_step_that_never_got_its_turn_fails_too() {
 async fn time_without_an_owner_does_not_count() {
     let world = World::of(&chain(&[("a", ""), ("b", "")], TWENTY)).await;
     world.provider.script("b", [held(), held()]);
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     world.provider.called(2).await;
     drop(replica);
     tokio::time::sleep(Duration::from_hours(1)).await;
     let began = Instant::now();
-    let _other = world.replica(Limits::default());
+    let _other = world.replica(Limits::default()).await;
     assert_eq!(world.failure(id).await.0, FailureCode::TimedOut);
     let took = began.elapsed().as_millis();
     assert!((20_000..20_050).contains(&took), "{took} ms");
@@ -129,7 +129,7 @@ async fn a_provider_that_keeps_no_bound_is_cut() {
     ))
     .await;
     world.provider.script("a", [held()]);
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     let (code, message) = world.failure(id).await;
     assert_eq!(code, FailureCode::StepFailed);

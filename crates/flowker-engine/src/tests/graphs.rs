@@ -11,7 +11,7 @@ use crate::Limits;
 #[tokio::test(start_paused = true)]
 async fn a_row_of_calls_runs_in_order_and_the_last_step_ends_it() {
     let world = World::chain(&[("a", ""), ("b", "")]).await;
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     let output = world.output(id).await;
     assert_eq!(output["workflow"], json!({"n": 1}));
@@ -33,7 +33,7 @@ async fn branches_run_at_once_and_their_join_runs_once() {
     for branch in ["a", "b"] {
         world.provider.script(branch, [Answer::Hold(gate.clone(), json!({}))]);
     }
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     gate.arrived(2).await;
     assert_eq!(world.provider.n_in_flight(), 2);
@@ -58,7 +58,7 @@ async fn steps_that_call_nobody_are_written_with_the_call_that_follows() {
     let edges =
         [("start", "is big"), ("is big/true", "big"), ("is big/false", "small"), ("small", "say")];
     let world = World::of(&graph(&nodes, &edges, "")).await;
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     assert_eq!(world.output(id).await, json!({"size": 200}));
     assert_eq!(world.journal(id).await, "1 completed is big, 1 completed small, 1 completed say");
@@ -69,7 +69,7 @@ async fn steps_that_call_nobody_are_written_with_the_call_that_follows() {
 #[tokio::test(start_paused = true)]
 async fn a_workflow_without_steps_ends_at_once() {
     let world = World::of(&graph(&[], &[], "")).await;
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     assert_eq!(world.output(id).await, json!({"workflow": {"n": 1}}));
 }
@@ -83,7 +83,7 @@ async fn a_failure_lets_siblings_end_and_begins_nothing_new() {
     world.provider.script("slow", [Answer::Hold(gate.clone(), json!({"done": true}))]);
     world.provider.script("bad", [Answer::fail(FailureKind::Permanent, "HTTP status 404")]);
     world.provider.script("worse", [Answer::fail(FailureKind::Permanent, "HTTP status 400")]);
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     gate.arrived(1).await;
     super::world::until("the failures are stored", || world.store.n_calls(Method::Append) > 0)
@@ -105,7 +105,7 @@ async fn a_failure_takes_the_turn_from_steps_that_wait_for_it() {
     let nodes = ["bad", "next"].map(|id| sample::executor_node(id, ""));
     let world = World::of(&graph(&nodes, &[("start", "bad"), ("start", "next")], "")).await;
     world.provider.script("bad", [Answer::fail(FailureKind::Permanent, "HTTP status 404")]);
-    let replica = world.replica(Limits { calls_max: 1, ..Limits::default() });
+    let replica = world.replica(Limits { calls_max: 1, ..Limits::default() }).await;
     let id = world.start(&replica).await;
     world.failure(id).await;
     assert_eq!(world.provider.calls_of("next").len(), 0);
@@ -116,7 +116,7 @@ async fn a_failure_takes_the_turn_from_steps_that_wait_for_it() {
 async fn a_condition_that_cannot_be_evaluated_fails_its_step() {
     let nodes = [node("ask", "conditional", r#"{"condition": "workflow.missing > 1"}"#)];
     let world = World::of(&graph(&nodes, &[("start", "ask")], "")).await;
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     let (code, message) = world.failure(id).await;
     assert_eq!(code, FailureCode::StepFailed);
@@ -127,7 +127,7 @@ async fn a_condition_that_cannot_be_evaluated_fails_its_step() {
 #[tokio::test(start_paused = true)]
 async fn a_panicking_provider_fails_its_step_and_nothing_else() {
     let world = World::chain(&[("a", "")]).await;
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     world.provider.script("a", [Answer::Panic]);
     let bad = world.start(&replica).await;
     let (code, message) = world.failure(bad).await;

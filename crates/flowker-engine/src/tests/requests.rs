@@ -15,7 +15,7 @@ use crate::Limits;
 /// The one call of the executor `a` with these settings and this input.
 async fn call_of(settings: &str, input: &str) -> Call {
     let world = World::chain(&[("a", settings)]).await;
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start_with(&replica, input).await;
     world.output(id).await;
     world.provider.calls()[0].call.clone()
@@ -24,7 +24,7 @@ async fn call_of(settings: &str, input: &str) -> Call {
 /// How a run of the executor `a` fails with these settings and this input.
 async fn failure_of(settings: &str, input: &str) -> (FailureCode, String) {
     let world = World::chain(&[("a", settings)]).await;
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start_with(&replica, input).await;
     let failure = world.failure(id).await;
     assert_eq!(world.provider.calls().len(), 0);
@@ -63,13 +63,13 @@ async fn mappings_and_transforms_build_the_document() {
 async fn an_output_mapping_says_what_is_kept() {
     let settings = r#", "outputMapping": [{"source": "body.id", "target": "kept"}]"#;
     let world = World::chain(&[("a", settings)]).await;
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start_with(&replica, r#"{"id": 3}"#).await;
     assert_eq!(world.output(id).await["a"], json!({"kept": 3}));
 
     let settings = r#", "outputMapping": [{"source": "body.no", "target": "x", "required": true}]"#;
     let world = World::chain(&[("a", settings)]).await;
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     let (code, message) = world.failure(id).await;
     assert_eq!(code, FailureCode::StepFailed);
@@ -80,7 +80,7 @@ async fn an_output_mapping_says_what_is_kept() {
 #[tokio::test(start_paused = true)]
 async fn keys_hold_no_syntax_of_a_node_id() {
     let world = World::chain(&[("pay: ü/1", "")]).await;
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     world.output(id).await;
     let key = &world.provider.calls()[0].call.idempotency_key;
@@ -142,7 +142,7 @@ async fn a_configuration_that_cannot_be_used_is_an_error_of_the_definition() {
         for config in [disabled, foreign] {
             ProviderConfigStore::create(&*world.store, config).await.unwrap();
         }
-        let replica = world.replica(Limits::default());
+        let replica = world.replica(Limits::default()).await;
         let id = world.start(&replica).await;
         let (code, message) = world.failure(id).await;
         assert_eq!(code, FailureCode::DefinitionError, "{message}");
@@ -162,11 +162,11 @@ async fn every_attempt_is_the_same_request_after_a_crash_too() {
     let world = World::of(&chain(&[("first", ""), ("a", made_up)], "")).await;
     let transient = || Answer::fail(FailureKind::Transient, "HTTP status 503");
     world.provider.script("a", [transient(), transient(), transient()]);
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     world.provider.called(3).await;
     drop(replica);
-    let _other = world.replica(Limits::default());
+    let _other = world.replica(Limits::default()).await;
     world.output(id).await;
     let documents: Vec<_> =
         world.provider.calls_of("a").into_iter().map(|it| it.call.document).collect();
@@ -183,7 +183,7 @@ async fn outputs_beyond_the_bound_fail_the_step() {
     let large = || Answer::Output(json!("x".repeat(60)));
     world.provider.script("a", [large()]);
     world.provider.script("b", [large()]);
-    let replica = world.replica(Limits { journal_bytes_max: 100, ..Limits::default() });
+    let replica = world.replica(Limits { journal_bytes_max: 100, ..Limits::default() }).await;
     let id = world.start(&replica).await;
     let (code, message) = world.failure(id).await;
     assert_eq!(code, FailureCode::StepFailed);

@@ -24,7 +24,7 @@ async fn waits_are_random_up_to_a_doubling_bound_and_durable_before_they_begin()
     for _ in 0..3 {
         let world = World::chain(&[("a", "")]).await;
         world.provider.script("a", [transient(), transient(), transient(), transient()]);
-        let replica = world.replica(Limits::default());
+        let replica = world.replica(Limits::default()).await;
         let id = world.start(&replica).await;
         world.output(id).await;
         let calls = world.provider.calls_of("a");
@@ -52,7 +52,7 @@ async fn waits_are_random_up_to_a_doubling_bound_and_durable_before_they_begin()
 async fn what_a_receiver_asks_for_replaces_the_wait_up_to_a_minute() {
     let world = World::chain(&[("a", "")]).await;
     world.provider.script("a", [later(7), later(3_600), later(0)]);
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     world.output(id).await;
     let times = world.call_times("a");
@@ -64,7 +64,7 @@ async fn what_a_receiver_asks_for_replaces_the_wait_up_to_a_minute() {
 async fn used_up_attempts_say_how_many_and_what_came_last() {
     let world = World::chain(&[("charge", "")]).await;
     world.provider.always("charge", transient());
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     let failure = world.failure(id).await;
     let text = r#"FLK-0504: node "charge": executor call failed after 5 attempts: HTTP status 503"#;
@@ -88,7 +88,7 @@ async fn settings_and_the_kind_of_failure_decide_how_often() {
     for (settings, kind, n_calls, code) in cases {
         let world = World::chain(&[("a", settings)]).await;
         world.provider.always("a", Answer::fail(kind, "no"));
-        let replica = world.replica(Limits::default());
+        let replica = world.replica(Limits::default()).await;
         let id = world.start(&replica).await;
         assert_eq!(world.failure(id).await.0, code, "{settings} {kind:?}");
         assert_eq!(world.provider.calls().len(), n_calls, "{settings} {kind:?}");
@@ -99,7 +99,7 @@ async fn settings_and_the_kind_of_failure_decide_how_often() {
 async fn a_wait_holds_no_slot() {
     let world = World::chain(&[("a", "")]).await;
     let only_one = Limits { executions_max: 1, calls_max: 1, ..Limits::default() };
-    let replica = world.replica(only_one);
+    let replica = world.replica(only_one).await;
     let waiting = world.start(&replica).await;
     world.provider.script(&format!("{waiting}:a"), [later(50)]);
     until("it waits", || replica.stats().parked == 1).await;
@@ -115,7 +115,7 @@ async fn a_wait_holds_no_slot() {
 async fn not_even_a_short_wait_holds_the_last_slot() {
     let world = World::chain(&[("a", "")]).await;
     world.provider.script("a", [later(1)]);
-    let replica = world.replica(Limits { executions_max: 1, ..Limits::default() });
+    let replica = world.replica(Limits { executions_max: 1, ..Limits::default() }).await;
     let id = world.start(&replica).await;
     until("it waits", || replica.stats().parked == 1).await;
     assert!(replica.has_room());
@@ -126,7 +126,7 @@ async fn not_even_a_short_wait_holds_the_last_slot() {
 async fn a_short_wait_stays_in_memory_while_there_is_room() {
     let world = World::chain(&[("a", "")]).await;
     world.provider.script("a", [later(1)]);
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     world.output(id).await;
     assert_eq!(world.store.n_calls(Method::Load), 0);
@@ -136,7 +136,7 @@ async fn a_short_wait_stays_in_memory_while_there_is_room() {
 async fn without_a_place_to_wait_the_store_keeps_the_execution_until_it_is_due() {
     let world = World::chain(&[("a", "")]).await;
     world.provider.script("a", [later(20)]);
-    let replica = world.replica(Limits { parked_max: 0, ..Limits::default() });
+    let replica = world.replica(Limits { parked_max: 0, ..Limits::default() }).await;
     let id = world.start(&replica).await;
     world.output(id).await;
     assert_eq!(world.journal(id).await, "1 retry a, 2 adopted, 2 started a, 2 completed a");
@@ -149,11 +149,11 @@ async fn without_a_place_to_wait_the_store_keeps_the_execution_until_it_is_due()
 async fn a_wait_is_not_begun_anew_by_a_crash() {
     let world = World::chain(&[("a", "")]).await;
     world.provider.script("a", [later(40)]);
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     until("it waits", || replica.stats().parked == 1).await;
     drop(replica);
-    let _other = world.replica(Limits::default());
+    let _other = world.replica(Limits::default()).await;
     world.output(id).await;
     let times = world.call_times("a");
     assert!((40_000..40_010).contains(&times[1]), "{times:?}");

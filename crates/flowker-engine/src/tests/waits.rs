@@ -18,7 +18,7 @@ async fn the_end_of_what_is_driven_here_is_told_at_once_and_the_store_is_asked_o
     let world = World::chain(&[("a", "")]).await;
     let gate = Gate::new();
     world.provider.script("a", [Answer::Hold(gate.clone(), json!({}))]);
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     let open = async {
         time::sleep(Duration::from_millis(12_345)).await;
@@ -39,7 +39,8 @@ async fn the_end_of_what_is_driven_elsewhere_is_seen_soon() {
     let world = World::chain(&[("a", "")]).await;
     let gate = Gate::new();
     world.provider.script("a", [Answer::Hold(gate.clone(), json!({}))]);
-    let (here, elsewhere) = (world.replica(Limits::default()), world.replica(Limits::default()));
+    let (here, elsewhere) =
+        (world.replica(Limits::default()).await, world.replica(Limits::default()).await);
     let id = world.start(&elsewhere).await;
     let open = async {
         time::sleep(Duration::from_millis(1_234)).await;
@@ -55,7 +56,7 @@ async fn the_end_of_what_is_driven_elsewhere_is_seen_soon() {
 #[tokio::test(start_paused = true)]
 async fn an_end_that_was_there_before_is_answered_and_time_runs_out_otherwise() {
     let world = World::chain(&[("a", "")]).await;
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let ended = world.start(&replica).await;
     world.output(ended).await;
     assert!(replica.wait_for_end(ended, Duration::from_secs(1)).await.is_some());
@@ -74,7 +75,7 @@ async fn beyond_the_bound_callers_ask_the_store() {
     let world = World::chain(&[("a", "")]).await;
     let gate = Gate::new();
     world.provider.script("a", [Answer::Hold(gate.clone(), json!({}))]);
-    let replica = world.replica(Limits { waiters_max: 1, ..Limits::default() });
+    let replica = world.replica(Limits { waiters_max: 1, ..Limits::default() }).await;
     let id = world.start(&replica).await;
     let open = async {
         until("one waits", || replica.stats().waiters == 1).await;
@@ -91,7 +92,7 @@ async fn beyond_the_bound_callers_ask_the_store() {
 async fn a_cancellation_is_an_end_too() {
     let world = World::chain(&[("a", "")]).await;
     world.provider.script("a", [Answer::Hold(Gate::new(), json!({}))]);
-    let replica = world.replica(Limits::default());
+    let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     let cancel = async {
         until("one waits", || replica.stats().waiters == 1).await;

@@ -65,7 +65,14 @@ impl World {
     }
 
     /// One more replica, at work.
-    pub fn replica(&self, limits: Limits) -> Replica {
+    pub async fn replica(&self, limits: Limits) -> Replica {
+        let replica = self.engine(limits);
+        replica.start().await.unwrap();
+        replica
+    }
+
+    /// One more replica, not at work yet.
+    pub fn engine(&self, limits: Limits) -> Replica {
         let id = sample::replica(self.n_replicas.fetch_add(1, Ordering::Relaxed) + 1);
         let provider: Arc<dyn Provider> = self.provider.clone();
         let engine = Engine::new(
@@ -80,7 +87,6 @@ impl World {
             },
             limits,
         );
-        engine.start();
         Replica { engine, id }
     }
 
