@@ -1,0 +1,321 @@
+//! Sessions: how they are made, lent, asked and given up.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use flowker_core::ports::StoreError;
+use futures_util::future::BoxFuture;
+use tokio::time::timeout;
+use tokio_postgres::{Error, Row};
+
+use crate::error::{Failure, NoAnswer};
+use crate::statement::{Params, Preparation, Statement};
+use crate::url::ConnectionUrl;
+
+/// How long a session is waited for: making one included, several hosts tried.
+const SESSION_MAX: Duration = Duration::from_secs(10);
+
+/// How long an answer is waited for.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// How often a transaction that lost a race is tried.
+const TRIES: u32 = 5;
+
+/// What every session is set to.
+///
+/// - Every statement of ours has an index to go by. Over a young table without statistics the
+///   planner may think otherwise, and stay with it: so it has no choice.
+/// - Who waits for a lock gives up before whoever waits for us does.
+/// - A transaction whose client fell silent holds its locks no longer than that.
+///
+/// Not `statement_timeout`: it would cut COMMIT short while that waits for a standby, and Postgres
+/// then says that all is well.
+const SETTINGS: [(&str, &str); 5] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("lock_timeout", "5s"),
+    ("idle_in_transaction_session_timeout", "15s"),
+];
+
+/// A pool of sessions.
+#[derive(Clone)]
+pub(crate) struct Db {
+    pool: Pool,
+    preparation: Preparation,
+    begin: Arc<str>,
+    #[cfg(test)]
+    clock: Option<Arc<dyn flowker_core::ports::Clock>>,
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Db").field("pool", &self.pool.status()).finish_non_exhaustive()
+    }
+}
+
+impl Db {
+    /// A pool of at most `size` sessions. None is made before it is needed.
+    pub(crate) fn new(url: &ConnectionUrl, preparation: Preparation, size: usize) -> Self {
+        let mut config = url.config.clone();
+        let mut begin = "BEGIN".to_owned();
+        match preparation {
+            Preparation::Named => {
+                let mut options = config.get_options().unwrap_or_default().to_owned();
+                for (name, value) in SETTINGS {
+                    options.push_str(&format!(" -c {name}={value}"));
+                }
+                config.options(options);
+            }
+            // A pooler hands sessions on, and knows nothing of what they were set to.
+            Preparation::Unnamed => {
+                for (name, value) in SETTINGS {
+                    begin.push_str(&format!("; SET LOCAL {name} = '{value}'"));
+                }
+            }
+        }
+        let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config, url.tls.clone(), manager);
+        let pool = Pool::builder(manager)
+            .max_size(size.max(1))
+            .timeouts(Timeouts::wait_millis(
+                u64::try_from(SESSION_MAX.as_millis()).unwrap_or(u64::MAX),
+            ))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .expect("a runtime for the timeouts is named");
+        Self {
+            pool,
+            preparation,
+            begin: begin.into(),
+            #[cfg(test)]
+            clock: None,
+        }
+    }
+
+    /// The same, with a clock that the test owns in the place of the server's. The database's
+    /// `flowker_now()` has to follow `flowker.now`.
+    #[cfg(test)]
+    pub(crate) fn with_clock(self, clock: Arc<dyn flowker_core::ports::Clock>) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    /// A session, from the pool or a new one.
+    pub(crate) async fn session(&self) -> Result<Session, StoreError> {
+        let object = self.pool.get().await.map_err(StoreError::unavailable)?;
+        #[cfg(test)]
+        if let Some(clock) = &self.clock {
+            let set = format!("SET flowker.now = '{}'", clock.now().as_micros());
+            object.batch_execute(&set).await.map_err(StoreError::unavailable)?;
+        }
+        Ok(Session {
+            object: Some(object),
+            preparation: self.preparation,
+            begin: Arc::clone(&self.begin),
+            is_dirty: AtomicBool::new(false),
+        })
+    }
+
+    /// Runs one statement that writes nothing.
+    pub(crate) async fn read(
+        &self,
+        statement: &'static Statement,
+        params: &Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let session = self.session().await?;
+        match timeout(ANSWER_MAX, session.query(statement, params)).await {
+            Ok(rows) => rows.map_err(StoreError::unavailable),
+            Err(_) => {
+                session.discard();
+                Err(StoreError::unavailable(NoAnswer(ANSWER_MAX)))
+            }
+        }
+    }
+
+    /// Runs one statement that writes, as a transaction of its own.
+    pub(crate) async fn write(
+        &self,
+        statement: &'static Statement,
+        params: &Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut tries = 1;
+        loop {
+            let session = self.session().await?;
+            let rows = match timeout(ANSWER_MAX, session.query(statement, params)).await {
+                Ok(rows) => rows.map_err(Failure::of_commit),
+                Err(_) => {
+                    session.discard();
+                    Err(Failure::Unknown(NoAnswer(ANSWER_MAX).into()))
+                }
+            };
+            match rows {
+                Err(Failure::Again(_)) if tries < TRIES => tries += 1,
+                rows => return rows.map_err(StoreError::from),
+            }
+        }
+    }
+
+    /// Runs `work` in a transaction, again if it loses a race, and commits it.
+    pub(crate) async fn transact<T>(
+        &self,
+        work: impl for<'a> Fn(&'a Session) -> BoxFuture<'a, Result<T, Undo<T>>>,
+    ) -> Result<T, StoreError> {
+        let mut tries = 1;
+        loop {
+            match self.try_transact(&work).await {
+                Err(Undo::Failure(Failure::Again(_))) if tries < TRIES => tries += 1,
+                Ok(answer) | Err(Undo::Answer(answer)) => return Ok(answer),
+                Err(Undo::Failure(failure)) => return Err(failure.into()),
+                Err(Undo::Store(error)) => return Err(error),
+            }
+        }
+    }
+
+    async fn try_transact<T>(
+        &self,
+        work: &impl for<'a> Fn(&'a Session) -> BoxFuture<'a, Result<T, Undo<T>>>,
+    ) -> Result<T, Undo<T>> {
+        let session = self.session().await?;
+        let is_committing = AtomicBool::new(false);
+        let transaction = async {
+            session.begin().await?;
+            let answer = work(&session).await;
+            match &answer {
+                Ok(_) => {
+                    is_committing.store(true, Ordering::Relaxed);
+                    session.commit().await.map_err(Failure::of_commit)?;
+                }
+                Err(Undo::Answer(_) | Undo::Store(_)) => session.roll_back().await?,
+                // The session goes, and the server rolls back what it had begun.
+                Err(Undo::Failure(_)) => {}
+            }
+            answer
+        };
+        let answer = timeout(ANSWER_MAX, transaction).await;
+        answer.unwrap_or_else(|_| {
+            let no_answer = NoAnswer(ANSWER_MAX).into();
+            Err(Undo::Failure(if is_committing.load(Ordering::Relaxed) {
+                Failure::Unknown(no_answer)
+            } else {
+                Failure::NotApplied(no_answer)
+            }))
+        })
+    }
+}
+
+/// Why a transaction is not to be committed.
+#[derive(Debug)]
+pub(crate) enum Undo<T> {
+    /// It turned out that nothing is to be written.
+    Answer(T),
+    /// It failed.
+    Failure(Failure),
+    /// What it read is corrupt, or there is no session.
+    Store(StoreError),
+}
+
+impl<T> From<Failure> for Undo<T> {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl<T> From<StoreError> for Undo<T> {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl<T> From<Error> for Undo<T> {
+    /// Of a statement within the transaction.
+    fn from(error: Error) -> Self {
+        Self::Failure(Failure::before_commit(error))
+    }
+}
+
+/// A session that is lent to one user at a time. What is asked without waiting for the answers in
+/// between travels together, and is carried out in order.
+///
+/// One that is dropped inside a transaction is not given back to the pool: the server rolls back.
+pub(crate) struct Session {
+    /// `None` only while it is dropped.
+    object: Option<Object>,
+    preparation: Preparation,
+    begin: Arc<str>,
+    /// Whether nobody knows what it is still doing.
+    is_dirty: AtomicBool,
+}
+
+impl Session {
+    fn client(&self) -> &Object {
+        self.object.as_ref().expect("it is taken when the session is dropped")
+    }
+
+    /// Prepares statements, so that asking them takes one message each.
+    pub(crate) async fn prepare(&self, statements: &[&'static Statement]) -> Result<(), Error> {
+        if self.preparation == Preparation::Named {
+            for statement in statements {
+                self.client().prepare_typed_cached(statement.text, statement.types).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn query(
+        &self,
+        statement: &'static Statement,
+        params: &Params<'_>,
+    ) -> Result<Vec<Row>, Error> {
+        let client = self.client();
+        match self.preparation {
+            Preparation::Named => {
+                let prepared = client.prepare_typed_cached(statement.text, statement.types).await?;
+                client.query(&prepared, params).await
+            }
+            Preparation::Unnamed => {
+                client.query_typed(statement.text, &statement.typed(params)).await
+            }
+        }
+    }
+
+    /// Runs text without parameters, such as DDL.
+    pub(crate) async fn execute(&self, text: &str) -> Result<(), Error> {
+        self.client().batch_execute(text).await
+    }
+
+    pub(crate) async fn begin(&self) -> Result<(), Error> {
+        self.is_dirty.store(true, Ordering::Relaxed);
+        self.client().batch_execute(&self.begin).await
+    }
+
+    /// Only to be called if no statement since `begin` failed: Postgres answers it well in any case.
+    pub(crate) async fn commit(&self) -> Result<(), Error> {
+        self.client().batch_execute("COMMIT").await?;
+        self.is_dirty.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn roll_back(&self) -> Result<(), Error> {
+        self.client().batch_execute("ROLLBACK").await?;
+        self.is_dirty.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Does not give it back to the pool: nobody knows what it is still doing.
+    pub(crate) fn discard(self) {
+        self.is_dirty.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.is_dirty.load(Ordering::Relaxed)
+            && let Some(object) = self.object.take()
+        {
+            drop(Object::take(object));
+        }
+    }
+}

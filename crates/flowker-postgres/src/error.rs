@@ -1,0 +1,57 @@
+//! What an error of Postgres means to the domain.
+
+use std::time::Duration;
+
+use flowker_core::ports::StoreError;
+use flowker_core::refusal::BoxError;
+use tokio_postgres::Error;
+use tokio_postgres::error::{DbError, Severity, SqlState};
+
+/// No answer came in time. The server may still be busy with it.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer within {0:?}")]
+pub(crate) struct NoAnswer(pub(crate) Duration);
+
+/// Why a transaction was not committed, or not certainly.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It had no effect, and the same again may succeed at once: it lost a race.
+    Again(BoxError),
+    /// It had no effect.
+    NotApplied(BoxError),
+    /// It may have had one.
+    Unknown(BoxError),
+}
+
+impl Failure {
+    /// The meaning of an error before COMMIT was sent: nothing is applied, whatever happened.
+    pub(crate) fn before_commit(error: Error) -> Self {
+        match error.code() {
+            Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED) => {
+                Self::Again(error.into())
+            }
+            _ => Self::NotApplied(error.into()),
+        }
+    }
+
+    /// The meaning of an error of COMMIT itself, or of a statement that is its own transaction.
+    ///
+    /// An error that the session survived was told instead of a commit. One that ended the session
+    /// says nothing: the server commits before it answers, and a session that is ended while it
+    /// waits for a standby has committed.
+    pub(crate) fn of_commit(error: Error) -> Self {
+        match error.as_db_error().map(DbError::parsed_severity) {
+            Some(Some(Severity::Error)) => Self::before_commit(error),
+            _ => Self::Unknown(error.into()),
+        }
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Again(source) | Failure::NotApplied(source) => Self::Unavailable { source },
+            Failure::Unknown(source) => Self::Unknown { source },
+        }
+    }
+}
