@@ -21,8 +21,11 @@
 mod db;
 mod error;
 mod migrate;
+mod partition;
 mod row;
 mod statement;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod url;
 
@@ -80,5 +83,13 @@ impl PostgresStore {
         let preparation = if options.pooled { Preparation::Unnamed } else { Preparation::Named };
         let db = Db::new(url, preparation, options.sessions);
         Self { inner: Arc::new(Inner { db, lapse: options.lapse }) }
+    }
+
+    /// The same, with a clock that a test owns in the place of the server's.
+    #[cfg(test)]
+    fn with_clock(self, clock: &Arc<dyn flowker_core::ports::Clock>) -> Self {
+        let Inner { db, lapse } = &*self.inner;
+        let db = db.clone().with_clock(Arc::clone(clock));
+        Self { inner: Arc::new(Inner { db, lapse: *lapse }) }
     }
 }

@@ -38,6 +38,12 @@ pub async fn migrate(url: &ConnectionUrl) -> Result<(), MigrateError> {
     holding.rollback().await.map_err(MigrateError::Ask)
 }
 
+/// What the migrations of this build are, to tell one build's schema from another's.
+#[cfg(test)]
+pub(crate) fn checksums() -> Vec<u64> {
+    embedded::migrations::runner().get_migrations().iter().map(|it| it.checksum()).collect()
+}
+
 /// Why a schema cannot be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
