@@ -55,3 +55,10 @@ impl From<Failure> for StoreError {
         }
     }
 }
+
+/// Whether nothing was applied because another row has what must be unique.
+pub(crate) fn is_duplicate(error: &StoreError) -> bool {
+    let StoreError::Unavailable { source } = error else { return false };
+    let code = source.downcast_ref::<Error>().and_then(Error::code);
+    code == Some(&SqlState::UNIQUE_VIOLATION)
+}

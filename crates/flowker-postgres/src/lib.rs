@@ -21,13 +21,17 @@
 mod db;
 mod error;
 mod migrate;
+mod named;
 mod partition;
+mod provider_config;
 mod row;
+mod shared;
 mod statement;
 #[cfg(test)]
 mod testing;
 mod tls;
 mod url;
+mod workflow;
 
 use std::sync::Arc;
 use std::time::Duration;

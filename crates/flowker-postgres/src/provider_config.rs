@@ -1,0 +1,196 @@
+//! Provider configurations.
+
+use async_trait::async_trait;
+use flowker_core::id::ProviderConfigId;
+use flowker_core::json;
+use flowker_core::ports::{
+    ConfigStatus, ConfigWritten, ProviderConfig, ProviderConfigPage, ProviderConfigQuery,
+    ProviderConfigStore, StoreError,
+};
+use serde_json::Value;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use crate::PostgresStore;
+use crate::error::is_duplicate;
+use crate::named::{Pages, pages};
+use crate::row::{self, Columns, Moment, escaped};
+use crate::statement::Statement;
+
+#[async_trait]
+impl ProviderConfigStore for PostgresStore {
+    async fn create(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
+        let documents = Documents::of(&config);
+        let rows = self
+            .inner
+            .db
+            .write(
+                &INSERT,
+                &[
+                    config.id.as_uuid(),
+                    &escaped(&config.name),
+                    &escaped(&config.provider_id),
+                    &config.status.as_str(),
+                    &row::integer(config.revision),
+                    &Moment(config.created_at),
+                    &Moment(config.updated_at),
+                    &config.description.as_deref().map(escaped),
+                    &documents.metadata,
+                    &documents.config,
+                ],
+            )
+            .await?;
+        Ok(if rows.is_empty() { ConfigWritten::NameTaken } else { ConfigWritten::Done })
+    }
+
+    async fn get(&self, id: ProviderConfigId) -> Result<Option<ProviderConfig>, StoreError> {
+        let rows = self.inner.db.read(&GET, &[id.as_uuid()]).await?;
+        rows.first().map(read).transpose()
+    }
+
+    async fn list(&self, query: ProviderConfigQuery) -> Result<ProviderConfigPage, StoreError> {
+        let status = query.status.map(ConfigStatus::as_str);
+        let provider_id = query.provider_id.as_deref().map(escaped);
+        let (rows, has_more) = PAGES
+            .read(
+                &self.inner.db,
+                query.sort,
+                query.after.as_ref(),
+                query.limit,
+                &[&status, &provider_id],
+            )
+            .await?;
+        Ok(ProviderConfigPage { items: rows.iter().map(read).collect::<Result<_, _>>()?, has_more })
+    }
+
+    async fn update(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
+        let Some(before) = config.revision.checked_sub(1) else { return Ok(ConfigWritten::Stale) };
+        let documents = Documents::of(&config);
+        let written = self
+            .inner
+            .db
+            .write(
+                &REPLACE,
+                &[
+                    config.id.as_uuid(),
+                    &row::integer(before),
+                    &escaped(&config.name),
+                    &config.status.as_str(),
+                    &Moment(config.updated_at),
+                    &config.description.as_deref().map(escaped),
+                    &documents.metadata,
+                    &documents.config,
+                ],
+            )
+            .await;
+        match written {
+            Ok(rows) if rows.is_empty() => Ok(ConfigWritten::Stale),
+            Ok(_) => Ok(ConfigWritten::Done),
+            Err(error) if is_duplicate(&error) => Ok(ConfigWritten::NameTaken),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError> {
+        let rows = self.inner.db.write(&DELETE, &[id.as_uuid()]).await?;
+        Ok(!rows.is_empty())
+    }
+}
+
+/// Lists the configurations; $4 is a status and $5 a provider.
+pub(crate) static PAGES: Pages = pages!(
+    "SELECT id, name, provider_id, status, revision, created_at, updated_at,
+            description, metadata, config
+       FROM provider_configs
+      WHERE ($4 IS NULL OR status = $4) AND ($5 IS NULL OR provider_id = $5)",
+    Type::TEXT,
+    Type::TEXT
+);
+
+static DELETE: Statement = Statement {
+    text: "DELETE FROM provider_configs WHERE id = $1 RETURNING id",
+    types: &[Type::UUID],
+};
+
+/// The parts of a configuration that are stored as JSON.
+struct Documents {
+    metadata: String,
+    config: String,
+}
+
+impl Documents {
+    fn of(config: &ProviderConfig) -> Self {
+        Self {
+            metadata: json::to_text(&Value::Object(config.metadata.clone())),
+            config: json::to_text(&Value::Object(config.config.clone())),
+        }
+    }
+}
+
+/// Nothing happens when another configuration has the name.
+static INSERT: Statement = Statement {
+    text: "\
+        INSERT INTO provider_configs (id, name, provider_id, status, revision, created_at,
+                                      updated_at, description, metadata, config)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        ON CONFLICT (name) DO NOTHING
+        RETURNING id",
+    types: &[
+        Type::UUID,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+        Type::INT8,
+        Type::TIMESTAMPTZ,
+        Type::TIMESTAMPTZ,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+    ],
+};
+
+static GET: Statement = Statement {
+    text: "\
+        SELECT id, name, provider_id, status, revision, created_at, updated_at,
+               description, metadata, config
+          FROM provider_configs
+         WHERE id = $1",
+    types: &[Type::UUID],
+};
+
+fn read(row: &Row) -> Result<ProviderConfig, StoreError> {
+    let row = Columns { table: "provider_configs", row };
+    Ok(ProviderConfig {
+        id: ProviderConfigId::from_uuid(row.get("id")?),
+        name: row.text("name")?,
+        description: row.optional_text("description")?,
+        provider_id: row.text("provider_id")?,
+        config: row.object("config")?,
+        status: row.word("status", ConfigStatus::parse)?,
+        metadata: row.object("metadata")?,
+        revision: row.natural("revision")?,
+        created_at: row.moment("created_at")?,
+        updated_at: row.moment("updated_at")?,
+    })
+}
+
+/// The provider and the moment of creation never change. No row: it is at another revision, or gone.
+/// A name that another has violates its uniqueness.
+static REPLACE: Statement = Statement {
+    text: "\
+        UPDATE provider_configs
+           SET name = $3, status = $4, revision = revision + 1, updated_at = $5, description = $6,
+               metadata = $7, config = $8
+         WHERE id = $1 AND revision = $2
+        RETURNING id",
+    types: &[
+        Type::UUID,
+        Type::INT8,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TIMESTAMPTZ,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+    ],
+};

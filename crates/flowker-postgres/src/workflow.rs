@@ -1,0 +1,319 @@
+//! Workflows, their frozen versions and their routes.
+
+mod routes;
+
+use async_trait::async_trait;
+use flowker_core::id::WorkflowId;
+use flowker_core::json;
+use flowker_core::ports::{
+    Activation, StoreError, Transition, WorkflowPage, WorkflowQuery, WorkflowStore, WorkflowWritten,
+};
+use flowker_core::refusal::Fault;
+use flowker_core::time::Timestamp;
+use flowker_core::workflow::{Definition, Lifecycle, Route, WebhookPath, Workflow};
+use serde_json::Value;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use crate::PostgresStore;
+use crate::db::{Session, Undo};
+use crate::error::is_duplicate;
+use crate::named::{Pages, pages};
+use crate::row::{self, Columns, Moment, escaped};
+use crate::statement::Statement;
+
+#[async_trait]
+impl WorkflowStore for PostgresStore {
+    async fn create(&self, workflow: Workflow) -> Result<WorkflowWritten, StoreError> {
+        let documents = Documents::of(&workflow);
+        let rows = self
+            .inner
+            .db
+            .write(
+                &INSERT,
+                &[
+                    workflow.id.as_uuid(),
+                    &escaped(&workflow.name),
+                    &workflow.status.as_str(),
+                    &row::integer(workflow.revision),
+                    &i64::from(workflow.version),
+                    &Moment(workflow.created_at),
+                    &Moment(workflow.updated_at),
+                    &workflow.description.as_deref().map(escaped),
+                    &documents.metadata,
+                    &documents.definition,
+                ],
+            )
+            .await?;
+        Ok(if rows.is_empty() {
+            WorkflowWritten::NameTaken
+        } else {
+            WorkflowWritten::Done(workflow)
+        })
+    }
+
+    async fn get(&self, id: WorkflowId) -> Result<Option<Workflow>, StoreError> {
+        let rows = self.inner.db.read(&GET, &[id.as_uuid()]).await?;
+        rows.first().map(read).transpose()
+    }
+
+    async fn list(&self, query: WorkflowQuery) -> Result<WorkflowPage, StoreError> {
+        let status = query.status.map(Lifecycle::as_str);
+        let (rows, has_more) = PAGES
+            .read(&self.inner.db, query.sort, query.after.as_ref(), query.limit, &[&status])
+            .await?;
+        Ok(WorkflowPage { items: rows.iter().map(read).collect::<Result<_, _>>()?, has_more })
+    }
+
+    async fn update(&self, workflow: Workflow) -> Result<WorkflowWritten, StoreError> {
+        let Some(before) = workflow.revision.checked_sub(1) else {
+            return Ok(WorkflowWritten::Stale);
+        };
+        let documents = Documents::of(&workflow);
+        let written = self
+            .inner
+            .db
+            .write(
+                &REPLACE,
+                &[
+                    workflow.id.as_uuid(),
+                    &row::integer(before),
+                    &escaped(&workflow.name),
+                    &Moment(workflow.updated_at),
+                    &workflow.description.as_deref().map(escaped),
+                    &documents.metadata,
+                    &documents.definition,
+                ],
+            )
+            .await;
+        match written {
+            Ok(rows) => match rows.first() {
+                Some(row) => Ok(WorkflowWritten::Done(read(row)?)),
+                None => Ok(WorkflowWritten::Stale),
+            },
+            Err(error) if is_duplicate(&error) => Ok(WorkflowWritten::NameTaken),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn activate(&self, activation: Activation) -> Result<WorkflowWritten, StoreError> {
+        let db = &self.inner.db;
+        db.transact(|session| Box::pin(activate(session, activation.clone()))).await
+    }
+
+    async fn transition(&self, transition: Transition) -> Result<WorkflowWritten, StoreError> {
+        let db = &self.inner.db;
+        db.transact(|session| Box::pin(change_status(session, transition))).await
+    }
+
+    async fn delete(&self, id: WorkflowId, revision: u64) -> Result<bool, StoreError> {
+        let rows = self.inner.db.write(&DELETE, &[id.as_uuid(), &row::integer(revision)]).await?;
+        Ok(!rows.is_empty())
+    }
+
+    async fn version(
+        &self,
+        id: WorkflowId,
+        version: u32,
+    ) -> Result<Option<Definition>, StoreError> {
+        let rows = self.inner.db.read(&GET_VERSION, &[id.as_uuid(), &i64::from(version)]).await?;
+        let read = |row| definition(&Columns { table: "workflow_versions", row });
+        rows.first().map(read).transpose()
+    }
+
+    async fn routes(&self) -> Result<Vec<Route>, StoreError> {
+        routes::all(&self.inner.db).await
+    }
+
+    async fn route(&self, method: &str, path: &WebhookPath) -> Result<Option<Route>, StoreError> {
+        routes::get(&self.inner.db, method, path).await
+    }
+
+    async fn routes_revision(&self) -> Result<u64, StoreError> {
+        routes::revision(&self.inner.db).await
+    }
+}
+
+/// Lists the workflows; $4 is a status.
+pub(crate) static PAGES: Pages = pages!(
+    "SELECT id, name, status, revision, version, created_at, updated_at,
+            description, metadata, definition
+       FROM workflows
+      WHERE ($4 IS NULL OR status = $4)",
+    Type::TEXT
+);
+
+static DELETE: Statement = Statement {
+    text: "\
+        DELETE FROM workflows
+         WHERE id = $1 AND revision = $2 AND status <> 'active'
+        RETURNING id",
+    types: &[Type::UUID, Type::INT8],
+};
+
+static GET_VERSION: Statement = Statement {
+    text: "SELECT definition FROM workflow_versions WHERE workflow_id = $1 AND version = $2",
+    types: &[Type::UUID, Type::INT8],
+};
+
+/// The parts of a workflow that are stored as JSON.
+struct Documents {
+    metadata: String,
+    definition: String,
+}
+
+impl Documents {
+    fn of(workflow: &Workflow) -> Self {
+        Self {
+            metadata: json::to_text(&Value::Object(workflow.metadata.clone())),
+            definition: json::to_text(&workflow.definition.to_document()),
+        }
+    }
+}
+
+/// Nothing happens when another workflow has the name.
+static INSERT: Statement = Statement {
+    text: "\
+        INSERT INTO workflows (id, name, status, revision, version, created_at, updated_at,
+                               description, metadata, definition)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        ON CONFLICT (name) DO NOTHING
+        RETURNING id",
+    types: &[
+        Type::UUID,
+        Type::TEXT,
+        Type::TEXT,
+        Type::INT8,
+        Type::INT8,
+        Type::TIMESTAMPTZ,
+        Type::TIMESTAMPTZ,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+    ],
+};
+
+static GET: Statement = Statement {
+    text: "\
+        SELECT id, name, status, revision, version, created_at, updated_at,
+               description, metadata, definition
+          FROM workflows
+         WHERE id = $1",
+    types: &[Type::UUID],
+};
+
+fn read(row: &Row) -> Result<Workflow, StoreError> {
+    let row = Columns { table: "workflows", row };
+    Ok(Workflow {
+        id: WorkflowId::from_uuid(row.get("id")?),
+        name: row.text("name")?,
+        description: row.optional_text("description")?,
+        status: row.word("status", Lifecycle::parse)?,
+        revision: row.natural("revision")?,
+        version: row.natural("version")?,
+        definition: definition(&row)?,
+        metadata: row.object("metadata")?,
+        created_at: row.moment("created_at")?,
+        updated_at: row.moment("updated_at")?,
+    })
+}
+
+/// A stored definition that has members of the wrong type.
+#[derive(Debug, thiserror::Error)]
+#[error("the definition is wrong at {}", paths(.0))]
+struct WrongDefinition(Vec<Fault>);
+
+fn paths(faults: &[Fault]) -> String {
+    let paths: Vec<_> = faults.iter().map(|fault| fault.path.as_str()).collect();
+    paths.join(", ")
+}
+
+fn definition(row: &Columns<'_>) -> Result<Definition, StoreError> {
+    Definition::from_document(row.document("definition")?)
+        .map_err(|faults| row.invalid("definition", WrongDefinition(faults)))
+}
+
+/// No row: it is at another revision, or gone. A name that another has violates its uniqueness.
+static REPLACE: Statement = Statement {
+    text: "\
+        UPDATE workflows
+           SET name = $3, revision = revision + 1, updated_at = $4, description = $5,
+               metadata = $6, definition = $7
+         WHERE id = $1 AND revision = $2
+        RETURNING id, name, status, revision, version, created_at, updated_at,
+                  description, metadata, definition",
+    types: &[
+        Type::UUID,
+        Type::INT8,
+        Type::TEXT,
+        Type::TIMESTAMPTZ,
+        Type::TEXT,
+        Type::TEXT,
+        Type::TEXT,
+    ],
+};
+
+/// No row: it is at another revision, or gone.
+static SET_ACTIVE: Statement = Statement {
+    text: "\
+        UPDATE workflows
+           SET status = 'active', version = version + 1, updated_at = $3, revision = revision + 1
+         WHERE id = $1 AND revision = $2
+        RETURNING id, name, status, revision, version, created_at, updated_at,
+                  description, metadata, definition",
+    types: &[Type::UUID, Type::INT8, Type::TIMESTAMPTZ],
+};
+
+/// The definition is copied as it is stored, so a version is what was shown before.
+static FREEZE: Statement = Statement {
+    text: "\
+        INSERT INTO workflow_versions (workflow_id, version, frozen_at, definition)
+        SELECT id, version, $2, definition FROM workflows WHERE id = $1",
+    types: &[Type::UUID, Type::TIMESTAMPTZ],
+};
+
+async fn activate(
+    session: &Session,
+    activation: Activation,
+) -> Result<WorkflowWritten, Undo<WorkflowWritten>> {
+    let Activation { id, revision, routes, at } = activation;
+    let params = (row::integer(revision), Moment(at));
+    let rows = session.query(&SET_ACTIVE, &[id.as_uuid(), &params.0, &params.1]).await?;
+    let Some(workflow) = written(&rows)? else { return Err(Undo::Answer(WorkflowWritten::Stale)) };
+    session.query(&FREEZE, &[id.as_uuid(), &params.1]).await?;
+    if let Some((route, holder)) = routes::add(session, &workflow, &routes).await? {
+        return Err(Undo::Answer(WorkflowWritten::RouteTaken { route, holder }));
+    }
+    Ok(WorkflowWritten::Done(workflow))
+}
+
+/// Leaves everything but the lifecycle as it is. No row: it is at another revision, or gone.
+///
+/// Acceptances lock the row that they checked, so this waits for those in flight, and those that
+/// wait for this find the workflow changed.
+static SET_STATUS: Statement = Statement {
+    text: "\
+        UPDATE workflows SET status = $3, updated_at = $4, revision = revision + 1
+         WHERE id = $1 AND revision = $2
+        RETURNING id, name, status, revision, version, created_at, updated_at,
+                  description, metadata, definition",
+    types: &[Type::UUID, Type::INT8, Type::TEXT, Type::TIMESTAMPTZ],
+};
+
+async fn change_status(
+    session: &Session,
+    transition: Transition,
+) -> Result<WorkflowWritten, Undo<WorkflowWritten>> {
+    let Transition { id, revision, to, at } = transition;
+    let rows = session
+        .query(&SET_STATUS, &[id.as_uuid(), &row::integer(revision), &to.as_str(), &Moment(at)])
+        .await?;
+    let Some(workflow) = written(&rows)? else { return Err(Undo::Answer(WorkflowWritten::Stale)) };
+    routes::remove(session, id).await?;
+    Ok(WorkflowWritten::Done(workflow))
+}
+
+/// The workflow as it is now, if it was written.
+fn written(rows: &[Row]) -> Result<Option<Workflow>, StoreError> {
+    rows.first().map(read).transpose()
+}
