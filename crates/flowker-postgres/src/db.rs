@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use flowker_core::ports::StoreError;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join};
 use tokio::time::timeout;
 use tokio_postgres::{Error, Row};
 
@@ -19,34 +19,43 @@ use crate::url::ConnectionUrl;
 const SESSION_MAX: Duration = Duration::from_secs(10);
 
 /// How long an answer is waited for.
-const ANSWER_MAX: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// How often a transaction that lost a race is tried.
-const TRIES: u32 = 5;
+pub(crate) const TRIES: u32 = 5;
+
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 /// What every session is set to.
 ///
-/// - Every statement of ours has an index to go by. Over a young table without statistics the
-///   planner may think otherwise, and stay with it: so it has no choice.
+/// - Every statement of ours has an index to go by, and reads it in its order. Over a young table
+///   without statistics the planner may think otherwise, and stay with it: so it has no choice.
 /// - Who waits for a lock gives up before whoever waits for us does.
 /// - A transaction whose client fell silent holds its locks no longer than that.
 ///
 /// Not `statement_timeout`: it would cut COMMIT short while that waits for a standby, and Postgres
 /// then says that all is well.
-const SETTINGS: [(&str, &str); 5] = [
+pub(crate) const SETTINGS: [(&str, &str); 6] = [
     ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("lock_timeout", "5s"),
     ("idle_in_transaction_session_timeout", "15s"),
 ];
 
+/// What sessions that keep their statements are set to as well: plans are made once. By itself the
+/// planner makes them anew each time, since it knows how long the arrays are, and takes longer for
+/// that than a small group takes to be written.
+const PLANNED_ONCE: (&str, &str) = ("plan_cache_mode", "force_generic_plan");
+
 /// A pool of sessions.
 #[derive(Clone)]
 pub(crate) struct Db {
     pool: Pool,
     preparation: Preparation,
-    begin: Arc<str>,
+    /// What every transaction begins with behind its `BEGIN`.
+    settings: Arc<str>,
     #[cfg(test)]
     clock: Option<Arc<dyn flowker_core::ports::Clock>>,
 }
@@ -61,11 +70,11 @@ impl Db {
     /// A pool of at most `size` sessions. None is made before it is needed.
     pub(crate) fn new(url: &ConnectionUrl, preparation: Preparation, size: usize) -> Self {
         let mut config = url.config.clone();
-        let mut begin = "BEGIN".to_owned();
+        let mut settings = String::new();
         match preparation {
             Preparation::Named => {
                 let mut options = config.get_options().unwrap_or_default().to_owned();
-                for (name, value) in SETTINGS {
+                for (name, value) in SETTINGS.into_iter().chain([PLANNED_ONCE]) {
                     options.push_str(&format!(" -c {name}={value}"));
                 }
                 config.options(options);
@@ -73,7 +82,7 @@ impl Db {
             // A pooler hands sessions on, and knows nothing of what they were set to.
             Preparation::Unnamed => {
                 for (name, value) in SETTINGS {
-                    begin.push_str(&format!("; SET LOCAL {name} = '{value}'"));
+                    settings.push_str(&format!("; SET LOCAL {name} = '{value}'"));
                 }
             }
         }
@@ -90,7 +99,7 @@ impl Db {
         Self {
             pool,
             preparation,
-            begin: begin.into(),
+            settings: settings.into(),
             #[cfg(test)]
             clock: None,
         }
@@ -114,7 +123,7 @@ impl Db {
         Ok(Session {
             object: Some(object),
             preparation: self.preparation,
-            begin: Arc::clone(&self.begin),
+            settings: Arc::clone(&self.settings),
             is_dirty: AtomicBool::new(false),
         })
     }
@@ -133,6 +142,23 @@ impl Db {
                 Err(StoreError::unavailable(NoAnswer(ANSWER_MAX)))
             }
         }
+    }
+
+    /// Reads with several statements, all of which see one state of the database.
+    pub(crate) async fn snapshot<T>(
+        &self,
+        work: impl for<'a> FnOnce(&'a Session) -> BoxFuture<'a, Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let session = self.session().await?;
+        let reading = async {
+            // Polled in this order, and so sent together.
+            let (begun, answer) = join(session.begin_with(SNAPSHOT), work(&session)).await;
+            begun.map_err(StoreError::unavailable)?;
+            session.commit().await.map_err(StoreError::unavailable)?;
+            answer
+        };
+        let answer = timeout(ANSWER_MAX, reading).await;
+        answer.unwrap_or_else(|_| Err(StoreError::unavailable(NoAnswer(ANSWER_MAX))))
     }
 
     /// Runs one statement that writes, as a transaction of its own.
@@ -244,7 +270,7 @@ pub(crate) struct Session {
     /// `None` only while it is dropped.
     object: Option<Object>,
     preparation: Preparation,
-    begin: Arc<str>,
+    settings: Arc<str>,
     /// Whether nobody knows what it is still doing.
     is_dirty: AtomicBool,
 }
@@ -287,11 +313,16 @@ impl Session {
     }
 
     pub(crate) async fn begin(&self) -> Result<(), Error> {
-        self.is_dirty.store(true, Ordering::Relaxed);
-        self.client().batch_execute(&self.begin).await
+        self.begin_with("BEGIN").await
     }
 
-    /// Only to be called if no statement since `begin` failed: Postgres answers it well in any case.
+    async fn begin_with(&self, begin: &str) -> Result<(), Error> {
+        self.is_dirty.store(true, Ordering::Relaxed);
+        self.client().batch_execute(&format!("{begin}{}", self.settings)).await
+    }
+
+    /// Postgres answers it well in any case. It has committed only if no statement since `begin`
+    /// failed.
     pub(crate) async fn commit(&self) -> Result<(), Error> {
         self.client().batch_execute("COMMIT").await?;
         self.is_dirty.store(false, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use flowker_core::ports::StoreError;
 use flowker_core::refusal::BoxError;
 use tokio_postgres::Error;
-use tokio_postgres::error::{DbError, Severity, SqlState};
+use tokio_postgres::error::{Severity, SqlState};
 
 /// No answer came in time. The server may still be busy with it.
 #[derive(Debug, thiserror::Error)]
@@ -40,11 +40,25 @@ impl Failure {
     /// says nothing: the server commits before it answers, and a session that is ended while it
     /// waits for a standby has committed.
     pub(crate) fn of_commit(error: Error) -> Self {
-        match error.as_db_error().map(DbError::parsed_severity) {
-            Some(Some(Severity::Error)) => Self::before_commit(error),
-            _ => Self::Unknown(error.into()),
-        }
+        if is_refusal(&error) { Self::before_commit(error) } else { Self::Unknown(error.into()) }
     }
+}
+
+/// Whether the server says that it did not do something, and lives on. A pooler that lost the server
+/// speaks in its name, about the connection.
+pub(crate) fn is_refusal(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|it| {
+        it.parsed_severity() == Some(Severity::Error) && !it.code().code().starts_with("08")
+    })
+}
+
+/// Whether the server refuses the values that it was given: the same again fails again, whatever
+/// else is in the transaction.
+pub(crate) fn is_poison(error: &Error) -> bool {
+    // Data exceptions, violated constraints, and limits of the program.
+    error
+        .code()
+        .is_some_and(|it| ["22", "23", "54"].iter().any(|class| it.code().starts_with(class)))
 }
 
 impl From<Failure> for StoreError {

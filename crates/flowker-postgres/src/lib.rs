@@ -20,6 +20,8 @@
 
 mod db;
 mod error;
+mod execution;
+mod idempotency;
 mod migrate;
 mod named;
 mod partition;
@@ -32,6 +34,7 @@ mod testing;
 mod tls;
 mod url;
 mod workflow;
+mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +45,7 @@ pub use url::{ConnectionUrl, UrlError};
 
 use db::Db;
 use statement::Preparation;
+use writer::Writer;
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -76,6 +80,7 @@ pub struct PostgresStore {
 struct Inner {
     /// For everything but the groups.
     db: Db,
+    writer: Writer,
     lapse: Duration,
 }
 
@@ -83,17 +88,48 @@ impl PostgresStore {
     /// Uses a database whose schema is up to date: see [`migrate`].
     ///
     /// Connects to nothing yet.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, on which it writes.
     pub fn new(url: &ConnectionUrl, options: &Options) -> Self {
-        let preparation = if options.pooled { Preparation::Unnamed } else { Preparation::Named };
-        let db = Db::new(url, preparation, options.sessions);
-        Self { inner: Arc::new(Inner { db, lapse: options.lapse }) }
+        Self::over(url, options, |db| db)
     }
 
     /// The same, with a clock that a test owns in the place of the server's.
     #[cfg(test)]
-    fn with_clock(self, clock: &Arc<dyn flowker_core::ports::Clock>) -> Self {
-        let Inner { db, lapse } = &*self.inner;
-        let db = db.clone().with_clock(Arc::clone(clock));
-        Self { inner: Arc::new(Inner { db, lapse: *lapse }) }
+    fn with_clock(
+        url: &ConnectionUrl,
+        options: &Options,
+        clock: &Arc<dyn flowker_core::ports::Clock>,
+    ) -> Self {
+        Self::over(url, options, |db| db.with_clock(Arc::clone(clock)))
+    }
+
+    fn over(url: &ConnectionUrl, options: &Options, made: impl Fn(Db) -> Db) -> Self {
+        let preparation = if options.pooled { Preparation::Unnamed } else { Preparation::Named };
+        let db = made(Db::new(url, preparation, options.sessions));
+        let writers = made(Db::new(url, preparation, options.writers));
+        let writer = Writer::start(&writers, options.queue_max, options.writers);
+        Self { inner: Arc::new(Inner { db, writer, lapse: options.lapse }) }
+    }
+
+    /// Writes what waits. Writes that come later are answered with
+    /// [`StoreError::Unavailable`](flowker_core::ports::StoreError::Unavailable).
+    pub async fn close(&self) {
+        self.inner.writer.close().await;
+    }
+
+    /// How many groups were committed since the store was made.
+    pub fn commits(&self) -> u64 {
+        self.inner.writer.commits()
+    }
+
+    /// How many writes wait for a group.
+    pub fn queued(&self) -> usize {
+        self.inner.writer.queued()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::time::Duration;
 
 use flowker_core::json::{self, Limits};
 use flowker_core::ports::StoreError;
@@ -45,6 +46,20 @@ impl<'a> FromSql<'a> for Moment {
     }
 
     accepts!(TIMESTAMPTZ);
+}
+
+/// Bytes that are sent as a `text`. The server checks that they are one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
+
+impl ToSql for Bytes<'_> {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        out.extend_from_slice(self.0);
+        Ok(IsNull::No)
+    }
+
+    accepts!(TEXT);
+    to_sql_checked!();
 }
 
 const ESCAPE: char = '\u{1}';
@@ -166,6 +181,13 @@ impl Columns<'_> {
 /// A counter as Postgres keeps it. None of ours comes near the end of the range.
 pub(crate) fn integer(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A length of time in microseconds. One that would lead beyond the moments that Postgres knows
+/// becomes two hundred thousand years.
+pub(crate) fn micros(duration: Duration) -> i64 {
+    const LONGEST: i64 = 200_000 * 365 * 24 * 60 * 60 * 1_000_000;
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX).min(LONGEST)
 }
 
 /// A number of rows as Postgres takes it.

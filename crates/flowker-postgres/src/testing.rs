@@ -51,6 +51,21 @@ impl TestDatabase {
         url(&self.name).parse().expect("a URL")
     }
 
+    /// The host and the port of its server.
+    pub(crate) fn server(&self) -> (String, u16) {
+        let url = ::url::Url::parse(&url(&self.name)).expect("a URL");
+        let host = url.host_str().expect("the URL of the server names a host").to_owned();
+        (host, url.port().unwrap_or(5432))
+    }
+
+    /// Its URL by another port of this machine.
+    pub(crate) fn url_by(&self, port: u16) -> ConnectionUrl {
+        let mut url = ::url::Url::parse(&url(&self.name)).expect("a URL");
+        url.set_host(Some("127.0.0.1")).expect("it has one");
+        url.set_port(Some(port)).expect("it may have one");
+        url.as_str().parse().expect("a URL")
+    }
+
     /// Sessions on it, with the test's clock.
     pub(crate) fn db(&self) -> Db {
         Db::new(&self.url(), Preparation::Named, 4).with_clock(Arc::clone(&self.clock) as _)
@@ -58,12 +73,17 @@ impl TestDatabase {
 
     /// A store on it, with the test's clock.
     pub(crate) fn store(&self, options: &Options) -> PostgresStore {
-        PostgresStore::new(&self.url(), options).with_clock(&(Arc::clone(&self.clock) as _))
+        PostgresStore::with_clock(&self.url(), options, &(Arc::clone(&self.clock) as _))
     }
 
-    /// Runs a statement as an operator would, with the server's clock.
+    /// A session as an operator would have it, with the server's clock.
+    pub(crate) async fn client(&self) -> Client {
+        connect(&self.name).await
+    }
+
+    /// Runs a statement as an operator would.
     pub(crate) async fn look(&self, statement: &str) -> Vec<Row> {
-        connect(&self.name).await.query(statement, &[]).await.expect(statement)
+        self.client().await.query(statement, &[]).await.expect(statement)
     }
 }
 

@@ -300,11 +300,24 @@ static SET_STATUS: Statement = Statement {
     types: &[Type::UUID, Type::INT8, Type::TEXT, Type::TIMESTAMPTZ],
 };
 
+/// Keeps acceptances away until the transaction ends, and waits for those in flight.
+///
+/// They share the lock of the workflow's row, and one that comes while others have it need not wait
+/// for whoever wants to change the row: if they never pause, that is for ever. (Three replicas that
+/// accepted all the time, with commits of 5 ms, kept a deactivation waiting for up to two seconds.)
+/// The lock of a table is given in the order of asking. It is not waited for long, since everybody
+/// else then waits behind.
+const GATE: &str = "\
+    SET LOCAL lock_timeout = '2s';
+    LOCK TABLE workflows IN EXCLUSIVE MODE;
+    SET LOCAL lock_timeout = '5s'";
+
 async fn change_status(
     session: &Session,
     transition: Transition,
 ) -> Result<WorkflowWritten, Undo<WorkflowWritten>> {
     let Transition { id, revision, to, at } = transition;
+    session.execute(GATE).await?;
     let rows = session
         .query(&SET_STATUS, &[id.as_uuid(), &row::integer(revision), &to.as_str(), &Moment(at)])
         .await?;

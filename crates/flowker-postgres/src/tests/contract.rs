@@ -24,7 +24,6 @@ impl LapseOwner for Silence {
     }
 }
 
-
 async fn subject(options: Options) -> Subject {
     let database = TestDatabase::new().await;
     let stores = Stores::of(&Arc::new(database.store(&options)));

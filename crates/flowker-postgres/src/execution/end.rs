@@ -1,0 +1,71 @@
+//! How an execution ends: its `ready` row goes, and its outcome comes.
+
+use flowker_core::execution::Outcome;
+use flowker_core::id::ExecutionId;
+use flowker_core::json;
+use flowker_core::ports::{CancelAnswer, StoreError};
+use flowker_core::time::Timestamp;
+use serde_json::Value;
+use tokio_postgres::types::Type;
+
+use super::summary;
+use crate::db::Db;
+use crate::row::{Moment, escaped};
+use crate::statement::Statement;
+
+/// An outcome as it is stored.
+#[derive(Debug)]
+pub(super) struct NewOutcome {
+    pub(super) status: &'static str,
+    pub(super) completed_at: Moment,
+    pub(super) failure_code: Option<&'static str>,
+    pub(super) message: Option<String>,
+    pub(super) output: Option<String>,
+}
+
+impl NewOutcome {
+    pub(super) fn of(outcome: &Outcome, completed_at: Timestamp) -> Self {
+        let (failure_code, message, output) = match outcome {
+            Outcome::Completed { output } => {
+                (None, None, Some(json::to_text(&Value::Object(output.clone()))))
+            }
+            Outcome::Failed(failure) => {
+                (Some(failure.code.as_str()), Some(escaped(&failure.message).into_owned()), None)
+            }
+            Outcome::Cancelled => (None, None, None),
+        };
+        let status = outcome.status().as_str();
+        Self { status, completed_at: Moment(completed_at), failure_code, message, output }
+    }
+
+    pub(super) fn n_bytes(&self) -> usize {
+        self.message.as_ref().map_or(0, String::len) + self.output.as_ref().map_or(0, String::len)
+    }
+}
+
+/// No row: it had ended, or never was.
+pub(super) static CANCEL: Statement = Statement {
+    text: "\
+        WITH ended AS (
+            DELETE FROM ready WHERE execution_id = $1 RETURNING workflow_id, accepted_at
+        )
+        INSERT INTO outcomes (execution_id, workflow_id, status, accepted_at, completed_at)
+        SELECT $1, workflow_id, 'cancelled', accepted_at, $2 FROM ended
+        RETURNING execution_id",
+    types: &[Type::UUID, Type::TIMESTAMPTZ],
+};
+
+pub(super) async fn cancel(
+    db: &Db,
+    id: ExecutionId,
+    at: Timestamp,
+) -> Result<CancelAnswer, StoreError> {
+    let is_cancelled = !db.write(&CANCEL, &[id.as_uuid(), &Moment(at)]).await?.is_empty();
+    // A statement of its own: the one before does not see an end that it waited for.
+    Ok(match summary::get(db, id).await? {
+        Some(summary) if is_cancelled => CancelAnswer::Cancelled(summary),
+        Some(_) => CancelAnswer::AlreadyTerminal,
+        None if is_cancelled => return Err(super::missing("executions", id)),
+        None => CancelAnswer::NotFound,
+    })
+}

@@ -1,0 +1,26 @@
+//! What holds for this adapter beyond the contracts of the ports.
+
+mod contract;
+mod corrupt;
+mod group;
+mod lost;
+mod measure;
+mod plans;
+mod races;
+
+use flowker_core::ports::{Activation, WorkflowWritten};
+use flowker_core::workflow::Workflow;
+use flowker_testkit::{Stores, sample};
+
+/// Stores the first sample, and activates it with a route.
+async fn active_workflow(stores: &Stores) -> Workflow {
+    let workflow = sample::workflow(1);
+    stores.workflows.create(workflow.clone()).await.expect("create");
+    let (id, revision) = (workflow.id, workflow.revision);
+    let routes = vec![sample::route(1)];
+    let activation = Activation { id, revision, routes, at: sample::moment(1_000) };
+    match stores.workflows.activate(activation).await.expect("activate") {
+        WorkflowWritten::Done(workflow) => workflow,
+        other => panic!("it is active, not {other:?}"),
+    }
+}
