@@ -22,6 +22,7 @@ mod db;
 mod error;
 mod execution;
 mod idempotency;
+mod listen;
 mod migrate;
 mod named;
 mod partition;
@@ -44,6 +45,7 @@ pub use tls::TlsError;
 pub use url::{ConnectionUrl, UrlError};
 
 use db::Db;
+use listen::Listener;
 use statement::Preparation;
 use writer::Writer;
 
@@ -82,6 +84,7 @@ struct Inner {
     db: Db,
     writer: Writer,
     lapse: Duration,
+    listener: Listener,
 }
 
 impl PostgresStore {
@@ -111,7 +114,8 @@ impl PostgresStore {
         let db = made(Db::new(url, preparation, options.sessions));
         let writers = made(Db::new(url, preparation, options.writers));
         let writer = Writer::start(&writers, options.queue_max, options.writers);
-        Self { inner: Arc::new(Inner { db, writer, lapse: options.lapse }) }
+        let listener = Listener::new((!options.pooled).then(|| url.clone()));
+        Self { inner: Arc::new(Inner { db, writer, lapse: options.lapse, listener }) }
     }
 
     /// Writes what waits. Writes that come later are answered with

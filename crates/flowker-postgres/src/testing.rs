@@ -4,8 +4,10 @@ use std::collections::hash_map::DefaultHasher;
 use std::env;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use flowker_testkit::TestClock;
+use tokio::time::{Instant, sleep};
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
 
@@ -41,6 +43,10 @@ impl TestDatabase {
     pub(crate) async fn new() -> Self {
         let admin = connect("").await;
         let template = template(&admin).await;
+        Self::of(&admin, &template).await
+    }
+
+    async fn of(admin: &Client, template: &str) -> Self {
         let name = format!("flowker_test_{}", Uuid::new_v4().simple());
         let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
         admin.batch_execute(&create).await.expect("the role may create databases");
@@ -84,6 +90,15 @@ impl TestDatabase {
     /// Runs a statement as an operator would.
     pub(crate) async fn look(&self, statement: &str) -> Vec<Row> {
         self.client().await.query(statement, &[]).await.expect(statement)
+    }
+}
+
+/// Waits for a state that somebody else brings about.
+pub(crate) async fn until(what: &str, reached: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !reached().await {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        sleep(Duration::from_millis(10)).await;
     }
 }
 
