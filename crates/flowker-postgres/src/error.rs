@@ -1,5 +1,6 @@
 //! What an error of Postgres means to the domain.
 
+use std::error::Error as StdError;
 use std::time::Duration;
 
 use flowker_core::ports::StoreError;
@@ -70,9 +71,26 @@ impl From<Failure> for StoreError {
     }
 }
 
+/// What the server said, if nothing was applied because it refused.
+pub(crate) fn sql_state(error: &StoreError) -> Option<&SqlState> {
+    let StoreError::Unavailable { source } = error else { return None };
+    source.downcast_ref::<Error>().and_then(Error::code)
+}
+
 /// Whether nothing was applied because another row has what must be unique.
 pub(crate) fn is_duplicate(error: &StoreError) -> bool {
-    let StoreError::Unavailable { source } = error else { return false };
-    let code = source.downcast_ref::<Error>().and_then(Error::code);
-    code == Some(&SqlState::UNIQUE_VIOLATION)
+    sql_state(error) == Some(&SqlState::UNIQUE_VIOLATION)
+}
+
+/// Whether an error is one that passes by itself: there is no answer, or one that speaks of the
+/// connection, of the server's resources, of an operator at work, or of a transaction that lost.
+pub(crate) fn is_passing(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(code) = error.downcast_ref::<Error>().and_then(Error::code) {
+            return ["08", "40", "53", "55", "57"].iter().any(|it| code.code().starts_with(it));
+        }
+        next = error.source();
+    }
+    true
 }

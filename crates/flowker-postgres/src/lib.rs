@@ -22,9 +22,11 @@ mod db;
 mod error;
 mod execution;
 mod idempotency;
+mod inspect;
 mod listen;
 mod migrate;
 mod named;
+mod open;
 mod partition;
 mod provider_config;
 mod row;
@@ -40,7 +42,9 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use inspect::{ClockOffset, Contents, Inspection, Schema, Server, UnfitError};
 pub use migrate::{MigrateError, migrate};
+pub use open::OpenError;
 pub use tls::TlsError;
 pub use url::{ConnectionUrl, UrlError};
 

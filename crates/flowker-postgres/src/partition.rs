@@ -138,6 +138,13 @@ async fn now<T>(session: &Session) -> Result<Timestamp, Undo<T>> {
     Ok(Columns { table: "the clock", row }.moment("now")?)
 }
 
+/// The end of the last week that was made. `None` before the first.
+pub(crate) async fn made_until(db: &Db) -> Result<Option<Timestamp>, StoreError> {
+    let rows = db.read(&BOUNDS, &[]).await?;
+    let end = |row| Columns { table: "pg_class", row }.get("upper").map(Week::from);
+    Ok(rows.last().map(end).transpose()?.map(Week::start))
+}
+
 /// Makes the partitions of the present week and of those that follow, as far as they are missing.
 /// Safe for many processes at once.
 pub(crate) async fn make_ahead(db: &Db) -> Result<(), StoreError> {

@@ -111,6 +111,17 @@ struct UnknownWord(String);
 #[error("the document is not an object")]
 struct NotAnObject;
 
+/// A statement that always answers a row answered none.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no row")]
+struct NoRow;
+
+/// The row of a statement that always answers one.
+pub(crate) fn one<'a>(table: &'static str, rows: &'a [Row]) -> Result<Columns<'a>, StoreError> {
+    let row = rows.first().ok_or_else(|| StoreError::corrupt(table, NoRow))?;
+    Ok(Columns { table, row })
+}
+
 /// Reads the columns of a row of one table.
 pub(crate) struct Columns<'a> {
     pub(crate) table: &'static str,

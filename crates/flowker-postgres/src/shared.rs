@@ -2,24 +2,22 @@
 
 use async_trait::async_trait;
 use flowker_core::ports::{SharedValues, StoreError};
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::PostgresStore;
-use crate::row::{Columns, escaped};
+use crate::row::{Columns, escaped, one};
 use crate::statement::Statement;
 
 #[async_trait]
 impl SharedValues for PostgresStore {
     async fn keep(&self, name: &str, value: Vec<u8>) -> Result<Vec<u8>, StoreError> {
         let rows = self.inner.db.write(&KEEP, &[&escaped(name), &value]).await?;
-        let kept = rows.first().expect("a statement that keeps or finds a row answers it");
-        read(kept)
+        one("shared_values", &rows)?.get("value")
     }
 
     async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let rows = self.inner.db.read(&GET, &[&escaped(name)]).await?;
-        rows.first().map(read).transpose()
+        rows.first().map(|row| Columns { table: "shared_values", row }.get("value")).transpose()
     }
 }
 
@@ -36,7 +34,3 @@ static KEEP: Statement = Statement {
 
 static GET: Statement =
     Statement { text: "SELECT value FROM shared_values WHERE name = $1", types: &[Type::TEXT] };
-
-fn read(row: &Row) -> Result<Vec<u8>, StoreError> {
-    Columns { table: "shared_values", row }.get("value")
-}

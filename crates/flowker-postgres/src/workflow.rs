@@ -9,7 +9,6 @@ use flowker_core::ports::{
     Activation, StoreError, Transition, WorkflowPage, WorkflowQuery, WorkflowStore, WorkflowWritten,
 };
 use flowker_core::refusal::Fault;
-use flowker_core::time::Timestamp;
 use flowker_core::workflow::{Definition, Lifecycle, Route, WebhookPath, Workflow};
 use serde_json::Value;
 use tokio_postgres::Row;
@@ -330,3 +329,6 @@ async fn change_status(
 fn written(rows: &[Row]) -> Result<Option<Workflow>, StoreError> {
     rows.first().map(read).transpose()
 }
+
+#[cfg(test)]
+mod tests;

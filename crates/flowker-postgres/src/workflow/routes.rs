@@ -10,7 +10,7 @@ use tokio_postgres::{Error, Row};
 
 use crate::db::{Db, Session, Undo};
 use crate::error::Failure;
-use crate::row::{Columns, escaped};
+use crate::row::{Columns, escaped, one};
 use crate::statement::Statement;
 
 static ALL: Statement = Statement {
@@ -117,14 +117,9 @@ pub(super) async fn remove(session: &Session, id: WorkflowId) -> Result<(), Erro
 static REVISION: Statement =
     Statement { text: "SELECT revision FROM routes_revision WHERE one = 1", types: &[] };
 
-#[derive(Debug, thiserror::Error)]
-#[error("the row is gone")]
-struct Gone;
-
 pub(super) async fn revision(db: &Db) -> Result<u64, StoreError> {
     let rows = db.read(&REVISION, &[]).await?;
-    let row = rows.first().ok_or_else(|| StoreError::corrupt("routes_revision", Gone))?;
-    Columns { table: "routes_revision", row }.natural("revision")
+    one("routes_revision", &rows)?.natural("revision")
 }
 
 /// The last lock of every transaction that changes routes, so that no two wait for each other.
