@@ -19,7 +19,7 @@ use crate::url::ConnectionUrl;
 const SESSION_MAX: Duration = Duration::from_secs(10);
 
 /// How long an answer is waited for.
-pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(10);
+const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// How often a transaction that lost a race is tried.
 pub(crate) const TRIES: u32 = 5;
@@ -56,6 +56,8 @@ pub(crate) struct Db {
     preparation: Preparation,
     /// What every transaction begins with behind its `BEGIN`.
     settings: Arc<str>,
+    /// [`ANSWER_MAX`], unless a test has less patience.
+    answer_max: Duration,
     #[cfg(test)]
     clock: Option<Arc<dyn flowker_core::ports::Clock>>,
 }
@@ -75,14 +77,14 @@ impl Db {
             Preparation::Named => {
                 let mut options = config.get_options().unwrap_or_default().to_owned();
                 for (name, value) in SETTINGS.into_iter().chain([PLANNED_ONCE]) {
-                    options.push_str(&format!(" -c {name}={value}"));
+                    options.extend([" -c ", name, "=", value]);
                 }
                 config.options(options);
             }
             // A pooler hands sessions on, and knows nothing of what they were set to.
             Preparation::Unnamed => {
                 for (name, value) in SETTINGS {
-                    settings.push_str(&format!("; SET LOCAL {name} = '{value}'"));
+                    settings.extend(["; SET LOCAL ", name, " = '", value, "'"]);
                 }
             }
         }
@@ -100,6 +102,7 @@ impl Db {
             pool,
             preparation,
             settings: settings.into(),
+            answer_max: ANSWER_MAX,
             #[cfg(test)]
             clock: None,
         }
@@ -110,6 +113,12 @@ impl Db {
     #[cfg(test)]
     pub(crate) fn with_clock(self, clock: Arc<dyn flowker_core::ports::Clock>) -> Self {
         Self { clock: Some(clock), ..self }
+    }
+
+    /// The same, waiting less long for answers.
+    #[cfg(test)]
+    pub(crate) fn with_answer_max(self, answer_max: Duration) -> Self {
+        Self { answer_max, ..self }
     }
 
     /// A session, from the pool or a new one.
@@ -124,6 +133,7 @@ impl Db {
             object: Some(object),
             preparation: self.preparation,
             settings: Arc::clone(&self.settings),
+            answer_max: self.answer_max,
             is_dirty: AtomicBool::new(false),
         })
     }
@@ -135,13 +145,11 @@ impl Db {
         params: &Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
         let session = self.session().await?;
-        match timeout(ANSWER_MAX, session.query(statement, params)).await {
-            Ok(rows) => rows.map_err(StoreError::unavailable),
-            Err(_) => {
-                session.discard();
-                Err(StoreError::unavailable(NoAnswer(ANSWER_MAX)))
-            }
+        if let Ok(rows) = timeout(self.answer_max, session.query(statement, params)).await {
+            return rows.map_err(StoreError::unavailable);
         }
+        session.discard();
+        Err(StoreError::unavailable(NoAnswer(self.answer_max)))
     }
 
     /// Reads with several statements, all of which see one state of the database.
@@ -157,8 +165,8 @@ impl Db {
             session.commit().await.map_err(StoreError::unavailable)?;
             answer
         };
-        let answer = timeout(ANSWER_MAX, reading).await;
-        answer.unwrap_or_else(|_| Err(StoreError::unavailable(NoAnswer(ANSWER_MAX))))
+        let answer = timeout(self.answer_max, reading).await;
+        answer.unwrap_or_else(|_| Err(StoreError::unavailable(NoAnswer(self.answer_max))))
     }
 
     /// Runs one statement that writes, as a transaction of its own.
@@ -170,12 +178,12 @@ impl Db {
         let mut tries = 1;
         loop {
             let session = self.session().await?;
-            let rows = match timeout(ANSWER_MAX, session.query(statement, params)).await {
-                Ok(rows) => rows.map_err(Failure::of_commit),
-                Err(_) => {
-                    session.discard();
-                    Err(Failure::Unknown(NoAnswer(ANSWER_MAX).into()))
-                }
+            let answer = timeout(self.answer_max, session.query(statement, params)).await;
+            let rows = if let Ok(rows) = answer {
+                rows.map_err(Failure::of_commit)
+            } else {
+                session.discard();
+                Err(Failure::Unknown(NoAnswer(self.answer_max).into()))
             };
             match rows {
                 Err(Failure::Again(_)) if tries < TRIES => tries += 1,
@@ -220,9 +228,9 @@ impl Db {
             }
             answer
         };
-        let answer = timeout(ANSWER_MAX, transaction).await;
+        let answer = timeout(self.answer_max, transaction).await;
         answer.unwrap_or_else(|_| {
-            let no_answer = NoAnswer(ANSWER_MAX).into();
+            let no_answer = NoAnswer(self.answer_max).into();
             Err(Undo::Failure(if is_committing.load(Ordering::Relaxed) {
                 Failure::Unknown(no_answer)
             } else {
@@ -271,6 +279,8 @@ pub(crate) struct Session {
     object: Option<Object>,
     preparation: Preparation,
     settings: Arc<str>,
+    /// How long an answer is waited for.
+    pub(crate) answer_max: Duration,
     /// Whether nobody knows what it is still doing.
     is_dirty: AtomicBool,
 }

@@ -56,3 +56,6 @@ impl OpenError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,6 +46,11 @@ impl TestDatabase {
         Self::of(&admin, &template).await
     }
 
+    /// One that nobody migrated.
+    pub(crate) async fn empty() -> Self {
+        Self::of(&connect("").await, "template0").await
+    }
+
     async fn of(admin: &Client, template: &str) -> Self {
         let name = format!("flowker_test_{}", Uuid::new_v4().simple());
         let create = format!("CREATE DATABASE {name} TEMPLATE {template}");

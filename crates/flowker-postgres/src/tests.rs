@@ -1,12 +1,16 @@
 //! What holds for this adapter beyond the contracts of the ports.
 
+pub(crate) mod cluster;
 mod contract;
 mod corrupt;
+mod failure;
 mod group;
 mod lost;
 mod measure;
 mod plans;
+mod pooler;
 mod races;
+mod tls;
 
 use flowker_core::ports::{Activation, WorkflowWritten};
 use flowker_core::workflow::Workflow;

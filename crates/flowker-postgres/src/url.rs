@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ impl FromStr for ConnectionUrl {
             "verify-full" => (SslMode::Require, Trust::Name),
             other => return Err(UrlError::SslMode(other.to_owned())),
         };
-        let tls = client_config(trust, roots)?;
+        let tls = client_config(trust, roots.as_deref())?;
         Ok(Self { config: with_defaults(config, ssl_mode), tls: MakeRustlsConnect::new(tls) })
     }
 }
@@ -145,19 +145,19 @@ fn with_defaults(mut config: Config, ssl_mode: SslMode) -> Config {
     config
 }
 
-fn client_config(trust: Trust, roots: Option<String>) -> Result<ClientConfig, UrlError> {
-    let authorities = match (trust, roots.as_deref()) {
+fn client_config(trust: Trust, roots: Option<&str>) -> Result<ClientConfig, UrlError> {
+    let authorities = match (trust, roots) {
         (Trust::Anyone, _) => RootCertStore::empty(),
         (_, None | Some("system")) => tls::system_authorities(),
-        (_, Some(path)) => authorities(PathBuf::from(path))?,
+        (_, Some(path)) => authorities(Path::new(path))?,
     };
     tls::client_config(trust, authorities).map_err(UrlError::Tls)
 }
 
-fn authorities(path: PathBuf) -> Result<RootCertStore, UrlError> {
+fn authorities(path: &Path) -> Result<RootCertStore, UrlError> {
     let read = || -> Result<RootCertStore, Box<dyn std::error::Error + Send + Sync>> {
         let mut authorities = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&fs::read(&path)?) {
+        for certificate in CertificateDer::pem_slice_iter(&fs::read(path)?) {
             authorities.add(certificate?)?;
         }
         if authorities.is_empty() {
@@ -165,5 +165,8 @@ fn authorities(path: PathBuf) -> Result<RootCertStore, UrlError> {
         }
         Ok(authorities)
     };
-    read().map_err(|source| UrlError::RootCertificates { path: path.clone(), source })
+    read().map_err(|source| UrlError::RootCertificates { path: path.to_owned(), source })
 }
+
+#[cfg(test)]
+mod tests;

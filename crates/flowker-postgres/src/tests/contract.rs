@@ -11,9 +11,9 @@ use crate::Options;
 use crate::testing::TestDatabase;
 
 /// An owner lapses by being silent for long enough.
-struct Silence {
-    clock: Arc<TestClock>,
-    lapse: Duration,
+pub(crate) struct Silence {
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) lapse: Duration,
 }
 
 #[async_trait]

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tokio_postgres::Error;
 use uuid::Uuid;
 
-use crate::db::{ANSWER_MAX, Session};
+use crate::db::Session;
 use crate::error::{Failure, NoAnswer, is_poison, is_refusal};
 use crate::execution::accept::{self, NewRow, Written};
 use crate::execution::append::{self, Appended, NewAppend};
@@ -52,19 +52,20 @@ pub(super) async fn transact(
     acceptances: &[&NewRow],
     appends: &[&NewAppend],
 ) -> Result<Answers, Setback> {
+    let answer_max = session.answer_max;
     let statements = [&accept::ACCEPT, &append::APPEND];
-    match timeout(ANSWER_MAX, session.prepare(&statements)).await {
+    match timeout(answer_max, session.prepare(&statements)).await {
         Ok(prepared) => prepared.map_err(Failure::before_commit)?,
         Err(_) => {
             session.discard();
-            return Err(Failure::NotApplied(NoAnswer(ANSWER_MAX).into()).into());
+            return Err(Failure::NotApplied(NoAnswer(answer_max).into()).into());
         }
     }
-    match timeout(ANSWER_MAX, send(&session, acceptances, appends)).await {
+    match timeout(answer_max, send(&session, acceptances, appends)).await {
         Ok(answers) => answers,
         Err(_) => {
             session.discard();
-            Err(Failure::Unknown(NoAnswer(ANSWER_MAX).into()).into())
+            Err(Failure::Unknown(NoAnswer(answer_max).into()).into())
         }
     }
 }
