@@ -134,6 +134,8 @@ impl Db {
             preparation: self.preparation,
             settings: Arc::clone(&self.settings),
             answer_max: self.answer_max,
+            #[cfg(test)]
+            clock: self.clock.clone(),
             is_dirty: AtomicBool::new(false),
         })
     }
@@ -281,6 +283,8 @@ pub(crate) struct Session {
     settings: Arc<str>,
     /// How long an answer is waited for.
     pub(crate) answer_max: Duration,
+    #[cfg(test)]
+    clock: Option<Arc<dyn flowker_core::ports::Clock>>,
     /// Whether nobody knows what it is still doing.
     is_dirty: AtomicBool,
 }
@@ -328,7 +332,16 @@ impl Session {
 
     async fn begin_with(&self, begin: &str) -> Result<(), Error> {
         self.is_dirty.store(true, Ordering::Relaxed);
-        self.client().batch_execute(&format!("{begin}{}", self.settings)).await
+        let begin = format!("{begin}{}", self.settings);
+        // It may have gone on since the session was lent.
+        #[cfg(test)]
+        let begin = match &self.clock {
+            Some(clock) => {
+                format!("{begin}; SET LOCAL flowker.now = '{}'", clock.now().as_micros())
+            }
+            None => begin,
+        };
+        self.client().batch_execute(&begin).await
     }
 
     /// Postgres answers it well in any case. It has committed only if no statement since `begin`
