@@ -54,20 +54,21 @@ pub(super) async fn transact(
 ) -> Result<Answers, Setback> {
     let answer_max = session.answer_max;
     let statements = [&accept::ACCEPT, &append::APPEND];
-    match timeout(answer_max, session.prepare(&statements)).await {
-        Ok(prepared) => prepared.map_err(Failure::before_commit)?,
-        Err(_) => {
-            session.discard();
-            return Err(Failure::NotApplied(NoAnswer(answer_max).into()).into());
-        }
+    let Ok(prepared) = timeout(answer_max, session.prepare(&statements)).await else {
+        session.discard();
+        return Err(Failure::NotApplied(NoAnswer(answer_max).into()).into());
+    };
+    prepared.map_err(Failure::before_commit)?;
+    let Ok(answers) = timeout(answer_max, send(&session, acceptances, appends)).await else {
+        session.discard();
+        return Err(Failure::Unknown(NoAnswer(answer_max).into()).into());
+    };
+    if let Err(Setback::Failure(Failure::NotApplied(_))) = answers {
+        // It is no fault of the jobs. Of a server that may only be read since another took its place,
+        // the next session finds the other.
+        session.discard();
     }
-    match timeout(answer_max, send(&session, acceptances, appends)).await {
-        Ok(answers) => answers,
-        Err(_) => {
-            session.discard();
-            Err(Failure::Unknown(NoAnswer(answer_max).into()).into())
-        }
-    }
+    answers
 }
 
 /// Sends everything before it waits for the first answer.
