@@ -62,6 +62,12 @@ impl IdempotencyKey {
         Ok(Some(Self(key)))
     }
 
+    /// Whether a text is a key, as it is without quotes.
+    pub fn is_valid(text: &str) -> bool {
+        (1..=Self::LEN_MAX).contains(&text.len())
+            && text.bytes().all(|byte| (0x20..=0x7E).contains(&byte))
+    }
+
     /// Reads a key that was stored.
     pub fn from_stored(key: String) -> Self {
         Self(key)

@@ -5,6 +5,7 @@
 //! transaction crosses a port. An answer with several meanings is an enum. `flowker-testkit` has a
 //! suite for each store port that proves its MUSTs.
 
+mod archive;
 mod execution;
 mod idempotency;
 mod provider;
@@ -13,6 +14,7 @@ mod runtime;
 mod shared;
 mod workflow;
 
+pub use archive::Archive;
 pub use execution::{
     Acceptance, Append, CancelAnswer, Claim, ExecutionPage, ExecutionQuery, ExecutionSort,
     ExecutionStore, NewExecution, Precondition,
@@ -34,6 +36,7 @@ pub use workflow::{
 
 #[cfg(feature = "mocks")]
 pub use {
+    archive::MockArchive,
     execution::MockExecutionStore,
     idempotency::MockIdempotencyStore,
     provider::MockProvider,

@@ -41,6 +41,12 @@ impl Timestamp {
         Self(self.0.saturating_add(micros(duration)))
     }
 
+    /// The moment `duration` earlier, or the first one there is.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(duration)))
+    }
+
     /// How much later this is than `earlier`; zero if it is not later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -105,6 +111,9 @@ mod tests {
     fn arithmetic_does_not_overflow() {
         let last = Timestamp::from_micros(i64::MAX);
         assert_eq!(last.plus(Duration::MAX), last);
+        let first = Timestamp::from_micros(i64::MIN);
+        assert_eq!(first.minus(Duration::MAX), first);
+        assert_eq!(Timestamp::from_micros(7).minus(Duration::from_micros(8)).as_micros(), -1);
         assert_eq!(Timestamp::from_micros(i64::MIN).since(last), Duration::ZERO);
     }
 }

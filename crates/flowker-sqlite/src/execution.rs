@@ -1,10 +1,12 @@
 //! Executions: acceptance, journal, ownership, queries.
 
 mod accept;
+pub(crate) mod archived;
 mod end;
 mod journal;
 pub(crate) mod list;
 mod ownership;
+pub(crate) mod purge;
 pub(crate) mod summary;
 
 use std::sync::Arc;
@@ -180,5 +182,9 @@ pub(crate) const STATEMENTS: &[&str] = &[
     ownership::FIND,
     ownership::TAKE,
     ownership::RELEASE,
+    purge::FIND,
+    purge::DELETE_JOURNAL,
+    purge::DELETE_OUTCOME,
+    purge::DELETE,
     summary::GET,
 ];

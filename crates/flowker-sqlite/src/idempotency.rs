@@ -1,6 +1,7 @@
 //! Idempotency keys.
 
 use async_trait::async_trait;
+use flowker_core::archive::ArchivedKey;
 use flowker_core::id::{ExecutionId, WorkflowId};
 use flowker_core::idempotency::{Fingerprint, IdempotencyKey};
 use flowker_core::ports::{Claim, IdempotencyStore, KnownKey, StoreError};
@@ -91,6 +92,48 @@ pub(crate) fn claim(
     db.prepare_cached(WRITE)
         .and_then(|mut statement| statement.execute(params))
         .of("idempotency_keys", workflow_id)
+        .map(drop)
+}
+
+const GET: &str = "\
+    SELECT workflow_id, key, fingerprint, execution_id, expires_at
+      FROM idempotency_keys
+     WHERE workflow_id = ?1 AND key = ?2";
+
+/// A key as it is stored, expired or not.
+pub(crate) fn archived(
+    db: &Connection,
+    workflow_id: WorkflowId,
+    key: &IdempotencyKey,
+) -> Result<Option<ArchivedKey>, StoreError> {
+    let params = params![workflow_id.as_uuid().as_bytes(), key.as_str()];
+    let read = |row: &Row<'_>| {
+        let Claimed { fingerprint, execution_id } = Claimed::read(row)?;
+        Ok(ArchivedKey {
+            workflow_id: WorkflowId::from_uuid(row::uuid(row, "workflow_id")?),
+            key: IdempotencyKey::from_stored(row.get("key")?),
+            fingerprint,
+            execution_id,
+            expires_at: row::moment(row, "expires_at")?,
+        })
+    };
+    db.prepare_cached(GET)
+        .and_then(|mut statement| statement.query_row(params, read).optional())
+        .of("idempotency_keys", workflow_id)
+}
+
+/// Writes a key that was read from another store.
+pub(crate) fn restore(db: &Connection, key: &ArchivedKey) -> Result<(), StoreError> {
+    let params = params![
+        key.workflow_id.as_uuid().as_bytes(),
+        key.key.as_str(),
+        key.fingerprint.as_bytes(),
+        key.execution_id.as_uuid().as_bytes(),
+        key.expires_at.as_micros(),
+    ];
+    db.prepare_cached(WRITE)
+        .and_then(|mut statement| statement.execute(params))
+        .of("idempotency_keys", key.workflow_id)
         .map(drop)
 }
 

@@ -21,10 +21,12 @@
 //! [`StoreError::Full`]: flowker_core::ports::StoreError::Full
 //! [`StoreError::Unknown`]: flowker_core::ports::StoreError::Unknown
 
+mod archive;
 mod checkpoint;
 mod error;
 mod execution;
 mod idempotency;
+mod inspect;
 mod named;
 mod open;
 mod provider_config;
@@ -42,6 +44,7 @@ use flowker_core::time::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{Mutex, Semaphore, watch};
 
+pub use inspect::{Inspection, inspect};
 pub use open::OpenError;
 
 use readers::Readers;

@@ -136,7 +136,7 @@ pub(crate) fn open(
 }
 
 /// The one name of the database, whatever links lead to it: two names would mean two locks.
-fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
+pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
     let at = |source| OpenError::File { path: path.to_owned(), source };
     match fs::canonicalize(path) {
         Ok(path) => return Ok(path),
@@ -153,9 +153,7 @@ fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
 /// A file of its own, since SQLite locks the database in ways of its own. It is never removed: who
 /// removes a lock file may remove the one that somebody else just locked.
 fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = OsString::from(path);
-    name.push(".lock");
-    let name = PathBuf::from(name);
+    let name = lock_name(path);
     let file = private().open(&name);
     let file = file.map_err(|source| OpenError::File { path: name.clone(), source })?;
     match file.try_lock() {
@@ -163,6 +161,13 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),
         Err(TryLockError::Error(source)) => Err(OpenError::File { path: name, source }),
     }
+}
+
+/// The lock's file.
+pub(crate) fn lock_name(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".lock");
+    PathBuf::from(name)
 }
 
 /// Creates the database's file, empty, if it is not there. SQLite gives its log the same mode.
@@ -217,6 +222,12 @@ fn enable_log(db: &Connection, path: &Path) -> Result<(), OpenError> {
         .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
         .map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
     if mode == "wal" { Ok(()) } else { Err(OpenError::NoLog { path: path.to_owned(), mode }) }
+}
+
+/// The number of the newest migration.
+pub(crate) fn newest_migration() -> i32 {
+    let runner = embedded::migrations::runner();
+    runner.get_migrations().iter().map(refinery::Migration::version).max().unwrap_or_default()
 }
 
 /// The schema of a database, as SQL.

@@ -118,13 +118,21 @@ fn insert(
     Ok(0 < n_rows)
 }
 
+/// Writes one that was read from another store; whether its name was free.
+pub(crate) fn restore(db: &Connection, config: &ProviderConfig) -> Result<bool, StoreError> {
+    insert(db, config, &Documents::of(config))
+}
+
 const GET: &str = "\
     SELECT id, name, provider_id, status, revision, created_at, updated_at,
            description, metadata, config
       FROM provider_configs
      WHERE id = ?1";
 
-fn get(db: &Connection, id: ProviderConfigId) -> Result<Option<ProviderConfig>, StoreError> {
+pub(crate) fn get(
+    db: &Connection,
+    id: ProviderConfigId,
+) -> Result<Option<ProviderConfig>, StoreError> {
     db.prepare_cached(GET)
         .and_then(|mut it| it.query_row([id.as_uuid().as_bytes()], read).optional())
         .of("provider_configs", id)

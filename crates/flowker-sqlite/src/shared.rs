@@ -29,7 +29,7 @@ impl SharedValues for SqliteStore {
 
 const GET: &str = "SELECT value FROM shared_values WHERE name = ?1";
 
-fn get(db: &Connection, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+pub(crate) fn get(db: &Connection, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
     db.prepare_cached(GET)
         .and_then(|mut it| it.query_row([name], |row| row.get("value")).optional())
         .of("shared_values", name)
@@ -37,7 +37,7 @@ fn get(db: &Connection, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
 
 const INSERT: &str = "INSERT INTO shared_values (name, value) VALUES (?1, ?2)";
 
-fn insert(db: &Connection, name: &str, value: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn insert(db: &Connection, name: &str, value: &[u8]) -> Result<(), StoreError> {
     db.prepare_cached(INSERT)
         .and_then(|mut statement| statement.execute(params![name, value]))
         .of("shared_values", name)

@@ -5,7 +5,9 @@ mod corrupt;
 mod failure;
 mod file;
 mod group;
+mod inspect;
 mod plans;
+mod retention;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

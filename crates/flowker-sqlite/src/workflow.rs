@@ -1,6 +1,9 @@
 //! Workflows, their frozen versions and their routes.
 
+pub(crate) mod archived;
 mod routes;
+
+pub(crate) use routes::get as route;
 
 use async_trait::async_trait;
 use flowker_core::id::WorkflowId;
@@ -188,7 +191,7 @@ const GET: &str = "\
       FROM workflows
      WHERE id = ?1";
 
-fn get(db: &Connection, id: WorkflowId) -> Result<Option<Workflow>, StoreError> {
+pub(crate) fn get(db: &Connection, id: WorkflowId) -> Result<Option<Workflow>, StoreError> {
     db.prepare_cached(GET)
         .and_then(|mut it| it.query_row([id.as_uuid().as_bytes()], read).optional())
         .of("workflows", id)

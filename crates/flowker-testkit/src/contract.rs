@@ -8,6 +8,7 @@
     reason = "they panic if a promise is broken: that is what they are for"
 )]
 
+pub mod archive;
 pub mod execution;
 pub mod idempotency;
 pub mod provider_config;
@@ -275,5 +276,57 @@ macro_rules! shared_values_contract {
                 racers_for_one_name_agree
             ]);
         }
+    };
+}
+
+/// Proves that an adapter keeps the promises of [`Archive`](flowker_core::ports::Archive), with one
+/// test each, by moving everything from one store into another.
+///
+/// `$from` and `$to` are async functions, or closures that answer a future, of an empty
+/// [`ArchiveSubject`](crate::ArchiveSubject); one of them is of the adapter, or both are. The calling
+/// crate needs tokio with `macros` and `rt-multi-thread`.
+#[macro_export]
+macro_rules! archive_contract {
+    ($from:expr, $to:expr) => {
+        mod archive_contract {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $crate::archive_tests!($from, $to, [
+                an_empty_store_holds_nothing
+                everything_comes_back_exactly
+                pages_hold_every_record_once_and_in_order
+                a_moved_key_replays_its_execution
+                a_moved_key_expires_when_it_would_have
+                what_was_driven_is_adopted_with_a_higher_fence_and_completes
+                what_nobody_owned_begins_with_the_first_fence
+                what_waits_keeps_its_moment
+                lists_and_results_show_the_same
+                a_moved_workflow_accepts
+                followers_notice_moved_routes
+                names_stay_taken
+                shared_values_stay
+                only_an_empty_store_takes_an_import
+                nothing_is_written_without_an_import
+                a_batch_that_is_written_again_changes_nothing
+                an_interrupted_import_goes_on
+                a_batch_that_contradicts_what_is_there_is_refused_whole
+                a_finished_import_is_remembered
+            ]);
+        }
+    };
+}
+
+/// One test for each promise of the archive suite. Not for use by itself.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! archive_tests {
+    ($from:expr, $to:expr, [$($promise:ident)+]) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $promise() {
+                $crate::contract::archive::$promise(($from)().await, ($to)().await).await;
+            }
+        )+
     };
 }

@@ -11,6 +11,8 @@ mod gate;
 mod ids;
 mod memory;
 pub mod model;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod provider;
 pub mod sample;
 mod subject;
@@ -21,7 +23,7 @@ pub use gate::Gate;
 pub use ids::SequentialIds;
 pub use memory::MemoryStore;
 pub use provider::{Answer, Recorded, RecordingProvider};
-pub use subject::{LapseOwner, Stores, Subject};
+pub use subject::{ArchiveSubject, LapseOwner, Stores, Subject};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! A store in memory that keeps every promise of the ports but durability.
 
+mod archive;
 mod configs;
 mod executions;
 mod keys;
@@ -11,14 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use flowker_core::archive::FrozenVersion;
 use flowker_core::id::{ExecutionId, ProviderConfigId, ReplicaId, WorkflowId};
 use flowker_core::idempotency::IdempotencyKey;
 use flowker_core::ports::{Clock, ProviderConfig};
 use flowker_core::time::Timestamp;
-use flowker_core::workflow::{Definition, Route, WebhookPath, Workflow};
+use flowker_core::workflow::{Route, WebhookPath, Workflow};
 
 use crate::clock::TestClock;
-use crate::subject::{LapseOwner, Stores, Subject};
+use crate::subject::{ArchiveSubject, LapseOwner, Stores, Subject};
 
 /// A store in memory, for tests of what sits on top of the ports.
 ///
@@ -36,7 +38,7 @@ struct State {
     executions: BTreeMap<ExecutionId, executions::Row>,
     keys: BTreeMap<(WorkflowId, IdempotencyKey), keys::Row>,
     workflows: BTreeMap<WorkflowId, Workflow>,
-    versions: BTreeMap<(WorkflowId, u32), Definition>,
+    versions: BTreeMap<(WorkflowId, u32), FrozenVersion>,
     routes: BTreeMap<(String, WebhookPath), Route>,
     routes_revision: u64,
     configs: BTreeMap<ProviderConfigId, ProviderConfig>,
@@ -61,10 +63,16 @@ impl MemoryStore {
 
     /// An empty store as the contract suites want it.
     pub fn subject() -> Subject {
+        Self::archive_subject().subject
+    }
+
+    /// An empty store as the contract of archives wants it.
+    pub fn archive_subject() -> ArchiveSubject {
         let clock = TestClock::new();
         let store = Self::new(clock.clone());
         let lapse = Box::new(ByTime { clock: Arc::clone(&clock), lapse: store.lapse });
-        Subject { stores: Stores::of(&store), clock, lapse, guard: Box::new(()) }
+        let subject = Subject { stores: Stores::of(&store), clock, lapse, guard: Box::new(()) };
+        ArchiveSubject { subject, archive: store }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

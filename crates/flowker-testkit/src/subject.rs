@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use flowker_core::id::ReplicaId;
 use flowker_core::ports::{
-    ExecutionStore, IdempotencyStore, ProviderConfigStore, SharedValues, WorkflowStore,
+    Archive, ExecutionStore, IdempotencyStore, ProviderConfigStore, SharedValues, WorkflowStore,
 };
 
 use crate::clock::TestClock;
@@ -73,6 +73,15 @@ impl fmt::Debug for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subject").field("stores", &self.stores).finish_non_exhaustive()
     }
+}
+
+/// An empty store that can be archived. Made anew for each test.
+#[derive(Debug)]
+pub struct ArchiveSubject {
+    /// The store behind its other ports.
+    pub subject: Subject,
+    /// The same store.
+    pub archive: Arc<dyn Archive>,
 }
 
 /// Makes an owner lapse, by whatever proves to the adapter that an owner is dead.

@@ -8,10 +8,14 @@ use std::future::{Ready, ready};
 
 use crate::faulty::FaultyStore;
 use crate::memory::MemoryStore;
-use crate::subject::{Stores, Subject};
+use crate::subject::{ArchiveSubject, Stores, Subject};
 
 fn memory() -> Ready<Subject> {
     ready(MemoryStore::subject())
+}
+
+fn archived() -> Ready<ArchiveSubject> {
+    ready(MemoryStore::archive_subject())
 }
 
 /// A faulty store without a script is no different from the store behind it.
@@ -22,13 +26,14 @@ fn without_faults() -> Ready<Subject> {
 }
 
 mod in_memory {
-    use super::memory;
+    use super::{archived, memory};
 
     crate::execution_store_contract!(memory);
     crate::idempotency_store_contract!(memory);
     crate::workflow_store_contract!(memory);
     crate::provider_config_store_contract!(memory);
     crate::shared_values_contract!(memory);
+    crate::archive_contract!(archived, archived);
 
     #[test]
     fn agrees_with_the_model() {
@@ -50,6 +55,8 @@ mod behind_faults {
 #[test]
 fn every_promise_is_on_its_list() {
     let written = [
+        include_str!("contract/archive/import.rs"),
+        include_str!("contract/archive/moved.rs"),
         include_str!("contract/execution/accept.rs"),
         include_str!("contract/execution/cancel.rs"),
         include_str!("contract/execution/journal.rs"),

@@ -85,7 +85,7 @@ pub(super) const INSERT: &str = "\
     ON CONFLICT (id) DO NOTHING";
 
 /// Whether it was not there before.
-fn insert(db: &Connection, execution: &Execution) -> Result<bool, StoreError> {
+pub(super) fn insert(db: &Connection, execution: &Execution) -> Result<bool, StoreError> {
     let params = params![
         execution.id.as_uuid().as_bytes(),
         execution.workflow_id.as_uuid().as_bytes(),

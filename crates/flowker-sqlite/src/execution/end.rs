@@ -78,9 +78,9 @@ pub(super) fn cancel(
 }
 
 /// What the row of an execution that ends knew, for its outcome's indexes.
-struct Ended {
-    workflow_id: [u8; 16],
-    accepted_at: i64,
+pub(super) struct Ended {
+    pub(super) workflow_id: [u8; 16],
+    pub(super) accepted_at: i64,
 }
 
 fn delete_ready(
@@ -102,7 +102,7 @@ pub(super) const INSERT: &str = "\
                           failure_code, message, output)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
-fn insert(
+pub(super) fn insert(
     db: &Connection,
     id: ExecutionId,
     ended: &Ended,

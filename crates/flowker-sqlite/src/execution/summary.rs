@@ -80,7 +80,7 @@ fn running_or_pending(fence: Fence) -> Status {
     if fence == Fence::NONE { Status::Pending } else { Status::Running }
 }
 
-fn outcome(row: &Row<'_>) -> rusqlite::Result<Outcome> {
+pub(super) fn outcome(row: &Row<'_>) -> rusqlite::Result<Outcome> {
     match row::word(row, "status", Status::parse)? {
         Status::Completed => Ok(Outcome::Completed { output: row::object(row, "output")? }),
         Status::Failed => Ok(Outcome::Failed(journal::failure(row)?)),

@@ -1,7 +1,9 @@
 //! The promises of the ports, and random operations against the model of them.
 
+use std::future::{Ready, ready};
+
 use async_trait::async_trait;
-use flowker_testkit::{LapseOwner, Stores, Subject};
+use flowker_testkit::{ArchiveSubject, LapseOwner, MemoryStore, Stores, Subject};
 
 use super::*;
 
@@ -12,9 +14,9 @@ struct Reopen {
 }
 
 impl Reopen {
-    fn open(&self) -> Stores {
+    fn open(&self) -> SqliteStore {
         let options = Options::new(Arc::clone(&self.clock) as _);
-        Stores::of(&Arc::new(SqliteStore::open(&self.path, options).expect("open")))
+        SqliteStore::open(&self.path, options).expect("open")
     }
 }
 
@@ -22,16 +24,27 @@ impl Reopen {
 impl LapseOwner for Reopen {
     async fn lapse_owner(&self, stores: Stores, _: ReplicaId) -> Stores {
         drop(stores);
-        self.open()
+        Stores::of(&Arc::new(self.open()))
     }
 }
 
-async fn fresh_store() -> Subject {
+fn fresh_store() -> Ready<Subject> {
+    ready(fresh_archive().into_inner().subject)
+}
+
+fn fresh_archive() -> Ready<ArchiveSubject> {
     let directory = tempfile::tempdir().expect("a directory");
     let clock = TestClock::new();
     let path = directory.path().join("flowker.db");
-    let lapse = Box::new(Reopen { path, clock: Arc::clone(&clock) });
-    Subject { stores: lapse.open(), clock, lapse, guard: Box::new(directory) }
+    let lapse = Reopen { path, clock: Arc::clone(&clock) };
+    let store = Arc::new(lapse.open());
+    let (stores, guard) = (Stores::of(&store), Box::new(directory));
+    let subject = Subject { stores, clock, lapse: Box::new(lapse), guard };
+    ready(ArchiveSubject { subject, archive: store })
+}
+
+fn in_memory() -> Ready<ArchiveSubject> {
+    ready(MemoryStore::archive_subject())
 }
 
 flowker_testkit::execution_store_contract!(fresh_store);
@@ -39,6 +52,20 @@ flowker_testkit::idempotency_store_contract!(fresh_store);
 flowker_testkit::workflow_store_contract!(fresh_store);
 flowker_testkit::provider_config_store_contract!(fresh_store);
 flowker_testkit::shared_values_contract!(fresh_store);
+flowker_testkit::archive_contract!(fresh_archive, fresh_archive);
+
+/// From and to a store of another kind.
+mod to_another {
+    use super::*;
+
+    flowker_testkit::archive_contract!(fresh_archive, in_memory);
+}
+
+mod from_another {
+    use super::*;
+
+    flowker_testkit::archive_contract!(in_memory, fresh_archive);
+}
 
 #[test]
 fn agrees_with_the_model() {

@@ -5,7 +5,9 @@ use rusqlite::Connection;
 use super::*;
 use crate::execution::list;
 use crate::named::{Pages, Ways};
-use crate::{execution as executions, idempotency, provider_config, workflow as workflows};
+use crate::{
+    archive, execution as executions, idempotency, provider_config, workflow as workflows,
+};
 
 fn plan(db: &Connection, statement: &str) -> Vec<String> {
     let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).expect(statement);
@@ -34,6 +36,16 @@ fn hot_statements_use_indexes() {
         check(&db, statement);
     }
     for statement in [idempotency::FIND, idempotency::WRITE, idempotency::PURGE] {
+        check(&db, statement);
+    }
+}
+
+#[test]
+fn archives_are_read_in_their_order() {
+    let database = Database::new();
+    drop(database.open());
+    let db = look(&database.path());
+    for statement in archive::statements() {
         check(&db, statement);
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn all(db: &Connection) -> Result<Vec<Route>, StoreError> {
 const GET: &str = "\
     SELECT method, path, node_id, workflow_id, version FROM routes WHERE method = ?1 AND path = ?2";
 
-pub(super) fn get(
+pub(crate) fn get(
     db: &Connection,
     method: &str,
     path: &WebhookPath,
@@ -32,17 +32,20 @@ pub(super) fn get(
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Route> {
-    // Stored without the leading slash, of which reading takes one away.
-    let path = format!("/{}", row.get_ref("path")?.as_str()?);
     Ok(Route {
         key: NewRoute {
             method: row.get("method")?,
-            path: WebhookPath::registered(&path),
+            path: path(row)?,
             node_id: row.get("node_id")?,
         },
         workflow_id: WorkflowId::from_uuid(row::uuid(row, "workflow_id")?),
         version: row.get("version")?,
     })
+}
+
+/// Stored without the leading slash, of which reading takes one away.
+pub(super) fn path(row: &Row<'_>) -> rusqlite::Result<WebhookPath> {
+    Ok(WebhookPath::registered(&format!("/{}", row.get_ref("path")?.as_str()?)))
 }
 
 /// The first route that cannot be registered for `id`, and who has it.
@@ -97,7 +100,7 @@ pub(super) fn revision(db: &Connection) -> Result<u64, StoreError> {
 
 const COUNT_UP: &str = "UPDATE routes_revision SET revision = revision + 1";
 
-fn count_up(db: &Connection) -> Result<(), StoreError> {
+pub(super) fn count_up(db: &Connection) -> Result<(), StoreError> {
     db.prepare_cached(COUNT_UP)
         .and_then(|mut statement| statement.execute([]))
         .of("routes_revision", 1)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use flowker_core::archive::{ArchivedExecution, Stage};
 use flowker_core::execution::{Entry, Event, Execution, Fence, Outcome, Owned, Status, Summary};
 use flowker_core::id::{ExecutionId, ReplicaId};
 use flowker_core::ports::{
@@ -28,6 +29,30 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn is_open(&self) -> bool {
         self.end.is_none()
+    }
+
+    pub(super) fn of(archived: ArchivedExecution) -> Self {
+        let ArchivedExecution { execution, journal, stage } = archived;
+        let (fence, due, end) = match stage {
+            Stage::Unfinished { fence, due } => (fence, Some(due), None),
+            // Whose it was is told by nobody once it has ended.
+            Stage::Ended { outcome, at } => (Fence::NONE, None, Some((outcome, at))),
+        };
+        Self { execution, fence, owner: None, due, journal, end }
+    }
+
+    pub(super) fn archived(&self, now: Timestamp) -> ArchivedExecution {
+        let accepted_at = self.execution.accepted_at;
+        let stage = match &self.end {
+            Some((outcome, at)) => Stage::Ended { outcome: Arc::clone(outcome), at: *at },
+            // One without a moment is due at once, in the order of acceptance.
+            None => Stage::Unfinished {
+                fence: self.fence,
+                due: self.due.unwrap_or_else(|| accepted_at.min(now)),
+            },
+        };
+        let journal = self.journal.clone();
+        ArchivedExecution { execution: Arc::clone(&self.execution), journal, stage }
     }
 
     fn status(&self) -> Status {

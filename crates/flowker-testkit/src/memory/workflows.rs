@@ -1,6 +1,7 @@
 //! Workflows in memory.
 
 use async_trait::async_trait;
+use flowker_core::archive::FrozenVersion;
 use flowker_core::id::WorkflowId;
 use flowker_core::ports::{
     Activation, StoreError, Transition, WorkflowPage, WorkflowQuery, WorkflowStore, WorkflowWritten,
@@ -109,7 +110,9 @@ impl WorkflowStore for MemoryStore {
         }
         workflow.version += 1;
         let workflow = change(workflow, Lifecycle::Active, at);
-        state.versions.insert((id, workflow.version), workflow.definition.clone());
+        let (version, definition) = (workflow.version, workflow.definition.clone());
+        let frozen = FrozenVersion { workflow_id: id, version, frozen_at: at, definition };
+        state.versions.insert((id, version), frozen);
         if !routes.is_empty() {
             state.routes_revision += 1;
         }
@@ -147,7 +150,7 @@ impl WorkflowStore for MemoryStore {
         id: WorkflowId,
         version: u32,
     ) -> Result<Option<Definition>, StoreError> {
-        Ok(self.lock().versions.get(&(id, version)).cloned())
+        Ok(self.lock().versions.get(&(id, version)).map(|it| it.definition.clone()))
     }
 
     async fn routes(&self) -> Result<Vec<Route>, StoreError> {
