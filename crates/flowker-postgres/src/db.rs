@@ -30,16 +30,18 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 ///
 /// - Every statement of ours has an index to go by, and reads it in its order. Over a young table
 ///   without statistics the planner may think otherwise, and stay with it: so it has no choice.
+/// - Compiling a plan takes longer than any of our statements.
 /// - Who waits for a lock gives up before whoever waits for us does.
 /// - A transaction whose client fell silent holds its locks no longer than that.
 ///
-/// Not `statement_timeout`: it would cut COMMIT short while that waits for a standby, and Postgres
-/// then says that all is well.
-pub(crate) const SETTINGS: [(&str, &str); 6] = [
+/// Not `statement_timeout`, and no request to cancel is ever sent: a COMMIT whose wait for a standby
+/// is cancelled is answered as if all were well.
+pub(crate) const SETTINGS: [(&str, &str); 7] = [
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
+    ("jit", "off"),
     ("lock_timeout", "5s"),
     ("idle_in_transaction_session_timeout", "15s"),
 ];

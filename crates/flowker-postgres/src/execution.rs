@@ -2,11 +2,14 @@
 
 pub(crate) mod accept;
 pub(crate) mod append;
+pub(crate) mod archived;
 mod end;
 mod journal;
 pub(crate) mod list;
 mod ownership;
 pub(crate) mod summary;
+
+pub(crate) use ownership::forget_replicas;
 
 use std::collections::HashMap;
 use std::sync::Arc;

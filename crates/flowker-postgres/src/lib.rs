@@ -18,6 +18,7 @@
 //! [`StoreError::Full`]: flowker_core::ports::StoreError::Full
 //! [`StoreError::Unknown`]: flowker_core::ports::StoreError::Unknown
 
+mod archive;
 mod db;
 mod error;
 mod execution;
@@ -126,6 +127,21 @@ impl PostgresStore {
     /// [`StoreError::Unavailable`](flowker_core::ports::StoreError::Unavailable).
     pub async fn close(&self) {
         self.inner.writer.close().await;
+    }
+
+    /// Makes the partitions of the coming weeks, forgets replicas that are long gone, and drops the
+    /// partitions that are older than `retention` as far as everything in them has ended. Answers
+    /// how many were dropped. To be called every few minutes; safe on many replicas at once.
+    pub async fn keep_house(
+        &self,
+        retention: Option<Duration>,
+    ) -> Result<usize, flowker_core::ports::StoreError> {
+        partition::make_ahead(&self.inner.db).await?;
+        execution::forget_replicas(&self.inner.db).await?;
+        match retention {
+            Some(retention) => partition::drop_old(&self.inner.db, retention).await,
+            None => Ok(0),
+        }
     }
 
     /// How many groups were committed since the store was made.

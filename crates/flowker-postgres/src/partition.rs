@@ -17,14 +17,16 @@ use crate::row::Columns;
 use crate::statement::Statement;
 
 /// The tables that are partitioned, with the column of ids.
-pub(crate) const TABLES: [&str; 3] = ["executions", "outcomes", "journal"];
+const TABLES: [(&str, &str); 3] =
+    [("executions", "id"), ("outcomes", "execution_id"), ("journal", "execution_id")];
 
 /// How many weeks are made ahead of the present one. So many may pass without any process running
 /// this, before a week is missing.
 const WEEKS_AHEAD: i64 = 4;
 
-/// The most weeks that are made at once, after a long time without any process.
-const WEEKS_MAX: i64 = 520;
+/// The most past weeks that are made, after a long time without any process: nothing was accepted in
+/// them.
+const WEEKS_MAX: i64 = 8;
 
 const WEEK_MILLIS: i64 = 7 * 24 * 60 * 60 * 1000;
 
@@ -153,30 +155,17 @@ pub(crate) async fn make_ahead(db: &Db) -> Result<(), StoreError> {
             session.execute(LOCK).await?;
             let present = Week::of(now(session).await?);
             let last = partitions(session).await?.last().map(|it| it.end);
-            let mut next = match last {
-                Some(end) => end.max(Week(present.0 - WEEKS_MAX)),
-                None => {
-                    for table in TABLES {
-                        let upper = present.first_id();
-                        attach(
-                            session,
-                            table,
-                            "before",
-                            &format!("FROM (MINVALUE) TO ('{upper}')"),
-                        )
-                        .await?;
-                        let beyond =
-                            format!("CREATE TABLE {table}_beyond PARTITION OF {table} DEFAULT");
-                        session.execute(&beyond).await?;
-                    }
-                    present
+            let mut next = if let Some(end) = last {
+                end.max(Week(present.0 - WEEKS_MAX))
+            } else {
+                for (table, _) in TABLES {
+                    make_edges(session, table, present).await?;
                 }
+                present
             };
             while next <= Week(present.0 + WEEKS_AHEAD) {
-                let range =
-                    format!("FROM ('{}') TO ('{}')", next.first_id(), next.next().first_id());
-                for table in TABLES {
-                    attach(session, table, &next.name(), &range).await?;
+                for (table, column) in TABLES {
+                    make_week(session, table, column, next).await?;
                 }
                 info!(week = next.name(), "made partitions");
                 next = next.next();
@@ -187,18 +176,40 @@ pub(crate) async fn make_ahead(db: &Db) -> Result<(), StoreError> {
     .await
 }
 
-/// Attached, not created in place: that would lock out everybody who writes.
-async fn attach(
+/// Makes the two partitions that are no week.
+async fn make_edges(
     session: &Session,
     table: &str,
-    suffix: &str,
-    range: &str,
+    first: Week,
 ) -> Result<(), tokio_postgres::Error> {
-    let create = format!("CREATE TABLE {table}_{suffix} (LIKE {table} INCLUDING DEFAULTS)");
-    session.execute(&create).await?;
-    let attach =
-        format!("ALTER TABLE {table} ATTACH PARTITION {table}_{suffix} FOR VALUES {range}");
-    session.execute(&attach).await
+    let upper = first.first_id();
+    let text = format!(
+        "CREATE TABLE {table}_before PARTITION OF {table} FOR VALUES FROM (MINVALUE) TO ('{upper}');
+         CREATE TABLE {table}_beyond PARTITION OF {table} DEFAULT"
+    );
+    session.execute(&text).await
+}
+
+/// Makes the partition of a week, and moves there what lies beyond so far.
+///
+/// Attached, not created in place: that would lock out everybody who writes.
+async fn make_week(
+    session: &Session,
+    table: &str,
+    column: &str,
+    week: Week,
+) -> Result<(), tokio_postgres::Error> {
+    let (name, from, to) = (week.name(), week.first_id(), week.next().first_id());
+    let text = format!(
+        "CREATE TABLE {table}_{name} (LIKE {table} INCLUDING DEFAULTS);
+         LOCK TABLE {table}_beyond IN ACCESS EXCLUSIVE MODE;
+         WITH moved AS (
+             DELETE FROM {table}_beyond WHERE '{from}' <= {column} AND {column} < '{to}' RETURNING *
+         )
+         INSERT INTO {table}_{name} SELECT * FROM moved;
+         ALTER TABLE {table} ATTACH PARTITION {table}_{name} FOR VALUES FROM ('{from}') TO ('{to}')"
+    );
+    session.execute(&text).await
 }
 
 /// Drops weeks of which everything was accepted longer ago than `retention`, up to the first that
@@ -234,7 +245,7 @@ async fn drop_oldest(db: &Db, retention: Duration) -> Result<bool, StoreError> {
                     return Err(Undo::Answer(false));
                 }
             }
-            for table in TABLES {
+            for (table, _) in TABLES {
                 let drop = format!("DROP TABLE {table}_{}", oldest.suffix());
                 session.execute(&drop).await?;
             }

@@ -1,6 +1,7 @@
 //! Provider configurations.
 
 use async_trait::async_trait;
+use flowker_core::archive::Record;
 use flowker_core::id::ProviderConfigId;
 use flowker_core::json;
 use flowker_core::ports::{
@@ -12,34 +13,16 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::PostgresStore;
+use crate::archive::Listing;
 use crate::error::is_duplicate;
 use crate::named::{Pages, pages};
-use crate::row::{self, Columns, Moment, escaped};
+use crate::row::{self, Columns, Moment, Values, escaped, refs};
 use crate::statement::Statement;
 
 #[async_trait]
 impl ProviderConfigStore for PostgresStore {
     async fn create(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
-        let documents = Documents::of(&config);
-        let rows = self
-            .inner
-            .db
-            .write(
-                &INSERT,
-                &[
-                    config.id.as_uuid(),
-                    &escaped(&config.name),
-                    &escaped(&config.provider_id),
-                    &config.status.as_str(),
-                    &row::integer(config.revision),
-                    &Moment(config.created_at),
-                    &Moment(config.updated_at),
-                    &config.description.as_deref().map(escaped),
-                    &documents.metadata,
-                    &documents.config,
-                ],
-            )
-            .await?;
+        let rows = self.inner.db.write(&INSERT, &refs(&values(&config))).await?;
         Ok(if rows.is_empty() { ConfigWritten::NameTaken } else { ConfigWritten::Done })
     }
 
@@ -149,7 +132,44 @@ static INSERT: Statement = Statement {
     ],
 };
 
-static GET: Statement = Statement {
+/// What [`INSERT`] is given.
+fn values(config: &ProviderConfig) -> Values {
+    let Documents { metadata, config: settings } = Documents::of(config);
+    let description = config.description.as_deref();
+    vec![
+        Box::new(*config.id.as_uuid()),
+        Box::new(escaped(&config.name).into_owned()),
+        Box::new(escaped(&config.provider_id).into_owned()),
+        Box::new(config.status.as_str()),
+        Box::new(row::integer(config.revision)),
+        Box::new(Moment(config.created_at)),
+        Box::new(Moment(config.updated_at)),
+        Box::new(description.map(|text| escaped(text).into_owned())),
+        Box::new(metadata),
+        Box::new(settings),
+    ]
+}
+
+/// What writes a configuration that was read from another store. No row: its name is taken.
+pub(crate) fn insertion(config: &ProviderConfig) -> (&'static Statement, Values) {
+    (&INSERT, values(config))
+}
+
+pub(crate) const LISTING: Listing = Listing {
+    statement: &Statement {
+        text: "\
+            SELECT id, name, provider_id, status, revision, created_at, updated_at,
+                   description, metadata, config
+              FROM provider_configs
+             WHERE $1 < id
+             ORDER BY id
+             LIMIT $2",
+        types: &[Type::UUID, Type::INT8],
+    },
+    read: |row| read(row).map(Record::ProviderConfig),
+};
+
+pub(crate) static GET: Statement = Statement {
     text: "\
         SELECT id, name, provider_id, status, revision, created_at, updated_at,
                description, metadata, config

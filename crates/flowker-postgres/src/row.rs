@@ -62,6 +62,14 @@ impl ToSql for Bytes<'_> {
     to_sql_checked!();
 }
 
+/// The values of one row, in the order of its statement.
+pub(crate) type Values = Vec<Box<dyn ToSql + Sync + Send>>;
+
+/// The same, as a statement is given them.
+pub(crate) fn refs(values: &Values) -> Vec<&(dyn ToSql + Sync)> {
+    values.iter().map(|value| value.as_ref() as _).collect()
+}
+
 const ESCAPE: char = '\u{1}';
 const ESCAPED_NUL: char = '\u{1}';
 const ESCAPED_ESCAPE: char = '\u{2}';

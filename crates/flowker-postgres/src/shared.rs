@@ -5,13 +5,14 @@ use flowker_core::ports::{SharedValues, StoreError};
 use tokio_postgres::types::Type;
 
 use crate::PostgresStore;
-use crate::row::{Columns, escaped, one};
+use crate::row::{Columns, Values, escaped, one, refs};
 use crate::statement::Statement;
 
 #[async_trait]
 impl SharedValues for PostgresStore {
     async fn keep(&self, name: &str, value: Vec<u8>) -> Result<Vec<u8>, StoreError> {
-        let rows = self.inner.db.write(&KEEP, &[&escaped(name), &value]).await?;
+        let values = values(name, value);
+        let rows = self.inner.db.write(&KEEP, &refs(&values)).await?;
         one("shared_values", &rows)?.get("value")
     }
 
@@ -21,9 +22,14 @@ impl SharedValues for PostgresStore {
     }
 }
 
+/// What [`KEEP`] is given.
+pub(crate) fn values(name: &str, value: Vec<u8>) -> Values {
+    vec![Box::new(escaped(name).into_owned()), Box::new(value)]
+}
+
 /// A value that is there stays, and is written over itself only to be answered. Of racers the later
 /// waits for the earlier and finds its row.
-static KEEP: Statement = Statement {
+pub(crate) static KEEP: Statement = Statement {
     text: "\
         INSERT INTO shared_values AS kept (name, value)
         VALUES ($1, $2)
@@ -32,5 +38,5 @@ static KEEP: Statement = Statement {
     types: &[Type::TEXT, Type::BYTEA],
 };
 
-static GET: Statement =
+pub(crate) static GET: Statement =
     Statement { text: "SELECT value FROM shared_values WHERE name = $1", types: &[Type::TEXT] };

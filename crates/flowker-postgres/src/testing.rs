@@ -136,6 +136,7 @@ fn url(name: &str) -> String {
     format!("{host}/{name}?{query}")
 }
 
+#[expect(clippy::disallowed_methods, reason = "the session ends with its client")]
 async fn connect(name: &str) -> Client {
     let (client, connection) =
         tokio_postgres::connect(&url(name), NoTls).await.expect("the server of the tests answers");

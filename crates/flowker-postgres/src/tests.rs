@@ -1,6 +1,5 @@
 //! What holds for this adapter beyond the contracts of the ports.
 
-pub(crate) mod cluster;
 mod contract;
 mod corrupt;
 mod failure;

@@ -1,5 +1,6 @@
 //! Workflows, their frozen versions and their routes.
 
+pub(crate) mod archived;
 mod routes;
 
 use async_trait::async_trait;
@@ -18,32 +19,13 @@ use crate::PostgresStore;
 use crate::db::{Session, Undo};
 use crate::error::is_duplicate;
 use crate::named::{Pages, pages};
-use crate::row::{self, Columns, Moment, escaped};
+use crate::row::{self, Columns, Moment, Values, escaped, refs};
 use crate::statement::Statement;
 
 #[async_trait]
 impl WorkflowStore for PostgresStore {
     async fn create(&self, workflow: Workflow) -> Result<WorkflowWritten, StoreError> {
-        let documents = Documents::of(&workflow);
-        let rows = self
-            .inner
-            .db
-            .write(
-                &INSERT,
-                &[
-                    workflow.id.as_uuid(),
-                    &escaped(&workflow.name),
-                    &workflow.status.as_str(),
-                    &row::integer(workflow.revision),
-                    &i64::from(workflow.version),
-                    &Moment(workflow.created_at),
-                    &Moment(workflow.updated_at),
-                    &workflow.description.as_deref().map(escaped),
-                    &documents.metadata,
-                    &documents.definition,
-                ],
-            )
-            .await?;
+        let rows = self.inner.db.write(&INSERT, &refs(&values(&workflow))).await?;
         Ok(if rows.is_empty() {
             WorkflowWritten::NameTaken
         } else {
@@ -192,7 +174,25 @@ static INSERT: Statement = Statement {
     ],
 };
 
-static GET: Statement = Statement {
+/// What [`INSERT`] is given.
+fn values(workflow: &Workflow) -> Values {
+    let Documents { metadata, definition } = Documents::of(workflow);
+    let description = workflow.description.as_deref();
+    vec![
+        Box::new(*workflow.id.as_uuid()),
+        Box::new(escaped(&workflow.name).into_owned()),
+        Box::new(workflow.status.as_str()),
+        Box::new(row::integer(workflow.revision)),
+        Box::new(i64::from(workflow.version)),
+        Box::new(Moment(workflow.created_at)),
+        Box::new(Moment(workflow.updated_at)),
+        Box::new(description.map(|text| escaped(text).into_owned())),
+        Box::new(metadata),
+        Box::new(definition),
+    ]
+}
+
+pub(crate) static GET: Statement = Statement {
     text: "\
         SELECT id, name, status, revision, version, created_at, updated_at,
                description, metadata, definition

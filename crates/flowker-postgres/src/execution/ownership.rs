@@ -36,6 +36,20 @@ pub(super) static KEEP_ALIVE: Statement = Statement {
     types: &[Type::UUID],
 };
 
+/// One that is merely paused is written again with its next beat.
+static FORGET: Statement = Statement {
+    text: "\
+        DELETE FROM replicas AS r
+         WHERE r.seen_at < flowker_now() - interval '1 day'
+           AND NOT EXISTS (SELECT 1 FROM ready WHERE owner = r.id)",
+    types: &[],
+};
+
+/// Forgets replicas that were not heard of for a day and own nothing.
+pub(crate) async fn forget_replicas(db: &Db) -> Result<(), StoreError> {
+    db.write(&FORGET, &[]).await.map(drop)
+}
+
 pub(super) static OWNED: Statement = Statement {
     text: "SELECT execution_id, fence FROM ready WHERE owner = $1",
     types: &[Type::UUID],

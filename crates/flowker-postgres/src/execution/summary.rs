@@ -112,7 +112,7 @@ fn running_or_pending(fence: Fence) -> Status {
     if fence == Fence::NONE { Status::Pending } else { Status::Running }
 }
 
-fn outcome(row: &Columns<'_>) -> Result<Outcome, StoreError> {
+pub(super) fn outcome(row: &Columns<'_>) -> Result<Outcome, StoreError> {
     match row.word("status", Status::parse)? {
         Status::Completed => Ok(Outcome::Completed { output: row.object("output")? }),
         Status::Failed => Ok(Outcome::Failed(journal::failure(row)?)),

@@ -1,8 +1,8 @@
+use flowker_testkit::postgres::free_port;
 use tokio::task::JoinSet;
 
 use super::*;
 use crate::testing::TestDatabase;
-use crate::tests::cluster::free_port;
 
 fn pooled() -> Options {
     Options { pooled: true, ..Options::default() }

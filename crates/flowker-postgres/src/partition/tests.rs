@@ -1,3 +1,5 @@
+use flowker_core::ports::ExecutionStore;
+
 use super::*;
 use crate::testing::TestDatabase;
 
@@ -9,6 +11,12 @@ async fn names(database: &TestDatabase, table: &str) -> Vec<String> {
         ))
         .await;
     rows.iter().map(|row| row.get::<_, String>("name")).collect()
+}
+
+/// The present week: the first one, if the template was made in it.
+async fn server_week(database: &TestDatabase) -> Week {
+    let rows = database.look("SELECT (extract(epoch FROM now()) * 1000000)::bigint AS now").await;
+    Week::of(Timestamp::from_micros(rows[0].get("now")))
 }
 
 #[test]
@@ -44,18 +52,19 @@ fn ids_fall_into_the_week_in_which_they_are_made() {
 #[tokio::test]
 async fn weeks_are_made_ahead_however_many_ask() {
     let database = TestDatabase::new().await;
-    let now = Timestamp::parse("2031-03-05T00:00:00Z").expect("a moment");
-    database.clock.set(now);
+    // Longer ago than there are weeks made up for.
+    let present = Week(server_week(&database).await.0 + 20);
+    database.clock.set(present.start());
     let before = names(&database, "executions").await;
     let db = database.db();
     let asked = futures_util::future::join_all((0..4).map(|_| make_ahead(&db))).await;
     assert!(asked.iter().all(Result::is_ok), "{asked:?}");
-    for table in TABLES {
+    for (table, _) in TABLES {
         let names = names(&database, table).await;
         assert!(before.len() < names.len());
-        assert!(names.contains(&format!("{table}_20310303")), "{names:?}");
-        assert!(names.contains(&format!("{table}_20310331")), "{names:?}");
-        assert!(!names.contains(&format!("{table}_20310407")), "{names:?}");
+        let has = |weeks| names.contains(&format!("{table}_{}", Week(present.0 + weeks).name()));
+        assert!((-WEEKS_MAX..=WEEKS_AHEAD).all(has), "{names:?}");
+        assert!(!has(-WEEKS_MAX - 1) && !has(WEEKS_AHEAD + 1), "{names:?}");
     }
 }
 
@@ -64,11 +73,8 @@ async fn a_week_is_dropped_when_it_is_old_and_all_of_it_has_ended() {
     let database = TestDatabase::new().await;
     let db = database.db();
     let retention = Duration::from_hours(24 * 10);
-    // The template's first week is the one in which it was made.
-    let rows = database.look("SELECT (extract(epoch FROM now()) * 1000000)::bigint AS now").await;
-    let now = Timestamp::from_micros(rows[0].get("now"));
-    database.clock.set(now);
-    let present = Week::of(now);
+    let present = server_week(&database).await;
+    database.clock.set(present.start());
     make_ahead(&db).await.expect("partitions");
     let first = names(&database, "journal").await;
     assert_eq!(drop_old(&db, retention).await.expect("drop"), 0, "nothing is old");
@@ -88,4 +94,44 @@ async fn a_week_is_dropped_when_it_is_old_and_all_of_it_has_ended() {
     assert_eq!(drop_old(&db, retention).await.expect("drop"), 1);
     assert_eq!(drop_old(&db, retention).await.expect("drop"), 0, "the next is not old enough");
     assert!(names(&database, "executions").await.contains(&"executions_beyond".to_owned()));
+}
+
+#[tokio::test]
+async fn what_lies_beyond_moves_into_its_week() {
+    let database = TestDatabase::new().await;
+    let db = database.db();
+    let far = Week(server_week(&database).await.0 + 10);
+    let id = Uuid::from_u128(far.first_id().as_u128() + 7);
+    database
+        .look(&format!(
+            "INSERT INTO executions (id, workflow_id, version, total_steps, accepted_at, start_node,
+                                     input)
+             VALUES ('{id}', '{id}', 1, 1, now(), 'start', '{{}}')"
+        ))
+        .await;
+    let place = "SELECT tableoid::regclass::text AS place FROM executions";
+    assert_eq!(database.look(place).await[0].get::<_, &str>("place"), "executions_beyond");
+    database.clock.set(far.start());
+    make_ahead(&db).await.expect("partitions");
+    let expected = format!("executions_{}", far.name());
+    assert_eq!(database.look(place).await[0].get::<_, &str>("place"), expected);
+}
+
+#[tokio::test]
+async fn replicas_that_are_long_gone_are_forgotten_unless_they_own_something() {
+    let database = TestDatabase::new().await;
+    let store = database.store(&crate::Options::default());
+    let [gone, owner, alive] = [1, 2, 3].map(flowker_testkit::sample::replica);
+    for replica in [gone, owner] {
+        store.keep_alive(replica).await.expect("keep_alive");
+    }
+    let new = flowker_testkit::sample::new_execution(1);
+    let new = flowker_core::ports::NewExecution { owner: Some(owner), ..new };
+    store.accept(new).await.expect("accept");
+    database.clock.advance(Duration::from_hours(25));
+    store.keep_alive(alive).await.expect("keep_alive");
+    store.keep_house(None).await.expect("in order");
+    let left = database.look("SELECT id FROM replicas ORDER BY id").await;
+    let left: Vec<Uuid> = left.iter().map(|row| row.get("id")).collect();
+    assert_eq!(left, [*owner.as_uuid(), *alive.as_uuid()]);
 }

@@ -1,11 +1,12 @@
 //! The promises of the ports, with and without a pooler's restrictions.
 
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use flowker_core::id::ReplicaId;
-use flowker_testkit::{LapseOwner, Stores, Subject, TestClock};
+use flowker_testkit::{ArchiveSubject, LapseOwner, MemoryStore, Stores, Subject, TestClock};
 
 use crate::Options;
 use crate::testing::TestDatabase;
@@ -24,20 +25,33 @@ impl LapseOwner for Silence {
     }
 }
 
-async fn subject(options: Options) -> Subject {
+async fn subject(options: Options) -> ArchiveSubject {
     let database = TestDatabase::new().await;
-    let stores = Stores::of(&Arc::new(database.store(&options)));
-    let clock = Arc::clone(&database.clock);
+    let store = Arc::new(database.store(&options));
+    let (stores, clock) = (Stores::of(&store), Arc::clone(&database.clock));
     let lapse = Box::new(Silence { clock: Arc::clone(&clock), lapse: options.lapse });
-    Subject { stores, clock, lapse, guard: Box::new(database) }
+    let subject = Subject { stores, clock, lapse, guard: Box::new(database) };
+    ArchiveSubject { subject, archive: store }
 }
 
-async fn fresh_store() -> Subject {
+async fn fresh_archive() -> ArchiveSubject {
     subject(Options::default()).await
 }
 
-async fn fresh_pooled_store() -> Subject {
+async fn fresh_pooled_archive() -> ArchiveSubject {
     subject(Options { pooled: true, ..Options::default() }).await
+}
+
+fn in_memory() -> Ready<ArchiveSubject> {
+    ready(MemoryStore::archive_subject())
+}
+
+async fn fresh_store() -> Subject {
+    fresh_archive().await.subject
+}
+
+async fn fresh_pooled_store() -> Subject {
+    fresh_pooled_archive().await.subject
 }
 
 flowker_testkit::execution_store_contract!(fresh_store);
@@ -45,15 +59,24 @@ flowker_testkit::idempotency_store_contract!(fresh_store);
 flowker_testkit::workflow_store_contract!(fresh_store);
 flowker_testkit::provider_config_store_contract!(fresh_store);
 flowker_testkit::shared_values_contract!(fresh_store);
+flowker_testkit::archive_contract!(in_memory, fresh_archive);
+
+/// From this kind of store to another.
+mod to_another {
+    use super::{fresh_archive, in_memory};
+
+    flowker_testkit::archive_contract!(fresh_archive, in_memory);
+}
 
 mod pooled {
-    use super::fresh_pooled_store;
+    use super::{fresh_pooled_archive, fresh_pooled_store};
 
     flowker_testkit::execution_store_contract!(fresh_pooled_store);
     flowker_testkit::idempotency_store_contract!(fresh_pooled_store);
     flowker_testkit::workflow_store_contract!(fresh_pooled_store);
     flowker_testkit::provider_config_store_contract!(fresh_pooled_store);
     flowker_testkit::shared_values_contract!(fresh_pooled_store);
+    flowker_testkit::archive_contract!(fresh_pooled_archive, fresh_pooled_archive);
 }
 
 #[test]

@@ -3,13 +3,27 @@
 use std::time::Duration;
 
 use flowker_core::ports::{Acceptance, ExecutionStore, StoreError, WorkflowStore, WorkflowWritten};
+use flowker_testkit::postgres::Cluster;
 use flowker_testkit::sample;
-
+use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_postgres::NoTls;
 
-use super::cluster::Cluster;
 use crate::testing::until;
-use crate::{Options, PostgresStore};
+use crate::{ConnectionUrl, Options, PostgresStore};
+
+fn url(cluster: &Cluster) -> ConnectionUrl {
+    cluster.url().parse().expect("a URL")
+}
+
+/// Runs a statement as an operator would.
+async fn tell(cluster: &Cluster, statement: &str) {
+    let connected = tokio_postgres::connect(&cluster.url(), NoTls).await;
+    let (client, connection) = connected.expect("the server answers");
+    let mut session = JoinSet::new();
+    session.spawn(connection);
+    client.batch_execute(statement).await.expect(statement);
+}
 
 async fn create(store: &PostgresStore, n: u64) -> Result<(), StoreError> {
     let answer = WorkflowStore::create(store, sample::workflow(n)).await?;
@@ -26,13 +40,13 @@ async fn is_there(store: &PostgresStore, n: u64) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_without_its_standby_stays_unknown() {
     let Some(cluster) = Cluster::start(&[]) else { return };
-    let (url, options) = (cluster.url(), Options::default());
+    let (url, options) = (url(&cluster), Options::default());
     PostgresStore::open(&url, &options).await.expect("it opens");
     let patience = Duration::from_secs(1);
     let store = PostgresStore::over(&url, &options, |db| db.with_answer_max(patience));
 
-    cluster.look("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
-    cluster.look("SELECT pg_reload_conf()").await;
+    tell(&cluster, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
+    tell(&cluster, "SELECT pg_reload_conf()").await;
     // The server takes a moment to begin with it.
     let mut n = 0;
     let first = loop {
@@ -49,8 +63,8 @@ async fn a_commit_without_its_standby_stays_unknown() {
     assert!(matches!(accepted, StoreError::Unknown { .. }), "{accepted:?}");
     assert!(!is_there(&store, n).await, "nobody sees it before its standby has it");
 
-    cluster.look("ALTER SYSTEM RESET synchronous_standby_names").await;
-    cluster.look("SELECT pg_reload_conf()").await;
+    tell(&cluster, "ALTER SYSTEM RESET synchronous_standby_names").await;
+    tell(&cluster, "SELECT pg_reload_conf()").await;
     for unknown in [n, n + 1] {
         until("the commit ends", async || is_there(&store, unknown).await).await;
     }
@@ -72,7 +86,7 @@ async fn recovers(store: &PostgresStore, n: u64) {
 /// A store goes on after its server was restarted between two calls, and while there was none.
 async fn check_restarts(options: &Options) {
     let Some(cluster) = Cluster::start(&[]) else { return };
-    let store = PostgresStore::open(&cluster.url(), options).await.expect("it opens");
+    let store = PostgresStore::open(&url(&cluster), options).await.expect("it opens");
     for n in 0..3 {
         create(&store, n).await.expect("all is well");
         cluster.restart_immediately();
@@ -99,7 +113,7 @@ async fn a_store_outlives_its_server_with_unnamed_statements() {
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_are_heard_again_after_a_restart() {
     let Some(cluster) = Cluster::start(&[]) else { return };
-    let store = PostgresStore::new(&cluster.url(), &Options::default());
+    let store = PostgresStore::new(&url(&cluster), &Options::default());
     let mut changes = store.route_changes();
     for n in 0..3 {
         let heard = timeout(Duration::from_mins(1), changes.wait_for(|it| n < *it)).await;

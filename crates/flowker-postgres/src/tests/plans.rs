@@ -3,6 +3,7 @@
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
+use crate::archive;
 use crate::db::SETTINGS;
 use crate::execution as executions;
 use crate::execution::list;
@@ -84,7 +85,7 @@ async fn check_all(setup: &str) {
         for statement in others() {
             check(statement, &plan(&client, statement).await, &["Bitmap"]);
         }
-        for statement in lists() {
+        for statement in lists().chain(archive::statements()) {
             // They are read in their order, as far as a page goes.
             check(statement, &plan(&client, statement).await, &["Bitmap", "->  Sort"]);
         }

@@ -1,9 +1,5 @@
 //! The same through pgbouncer in transaction mode, which gives every transaction another session.
 
-use std::fs;
-use std::net::{Ipv4Addr, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,96 +7,26 @@ use flowker_core::execution::{Outcome, Status};
 use flowker_core::ports::{
     Acceptance, Append, ExecutionStore, NewExecution, Precondition, StoreError,
 };
+use flowker_testkit::postgres::{Pooler, Target};
 use flowker_testkit::{Stores, Subject, sample};
 use futures_util::future::join_all;
 use serde_json::{Map, json};
-use tempfile::TempDir;
-use tokio_postgres::config::Host;
 
 use super::active_workflow;
-use super::cluster::{User, free_port, path};
 use super::contract::Silence;
 use crate::testing::{TestDatabase, until};
-use crate::{ConnectionUrl, Options, PostgresStore};
+use crate::{Options, PostgresStore};
 
 /// Fewer sessions than tests have at the same time, so that they share them.
 const SESSIONS: u32 = 3;
 
-/// A pgbouncer before one server, which ends with it.
-struct Pooler {
-    port: u16,
-    process: Child,
-    _directory: TempDir,
-}
-
-impl Pooler {
-    /// Before the server of a database. `None`, and why, if none is installed.
-    async fn start(database: &TestDatabase) -> Option<Self> {
-        let Some(program) = program() else {
-            eprintln!("skipped: pgbouncer is neither in PATH nor in /usr/sbin");
-            return None;
-        };
-        let directory = tempfile::tempdir().expect("a directory");
-        let port = free_port();
-        let settings = directory.path().join("pgbouncer.ini");
-        fs::write(&settings, self::settings(port, &database.url())).expect("a file");
-        let mut command = Command::new(program);
-        command.arg("-q").arg(&settings).stdin(Stdio::null()).stderr(Stdio::null());
-        if let Some(user) = User::for_servers() {
-            for path in [directory.path(), &settings] {
-                user.give(path);
-            }
-            user.run(&mut command);
-        }
-        let process = command.spawn().expect("pgbouncer starts");
-        let listens = async || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
-        until("pgbouncer listens", listens).await;
-        Some(Self { port, process, _directory: directory })
-    }
-
-    fn url(&self, database: &TestDatabase) -> ConnectionUrl {
-        database.url_by(self.port)
-    }
-}
-
-impl Drop for Pooler {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn program() -> Option<PathBuf> {
-    let mut directories = path();
-    directories.push(PathBuf::from("/usr/sbin"));
-    directories.into_iter().map(|it| it.join("pgbouncer")).find(|it| it.is_file())
-}
-
-/// Every database of the server, as the user of the URL, whoever asks.
-fn settings(port: u16, url: &ConnectionUrl) -> String {
-    let config = &url.config;
-    let host = match &config.get_hosts()[0] {
-        Host::Tcp(name) => name.clone(),
-        Host::Unix(path) => path.display().to_string(),
-    };
-    let server_port = config.get_ports().first().copied().unwrap_or(5432);
-    let user = config.get_user().expect("the URL of the tests names a user");
-    // It does not understand an empty one.
-    let password = config.get_password().map_or_else(String::new, |it| {
-        format!(" password='{}'", String::from_utf8_lossy(it).replace('\'', "''"))
-    });
-    format!(
-        "[databases]\n\
-         * = host={host} port={server_port} user={user}{password}\n\
-         [pgbouncer]\n\
-         listen_addr = 127.0.0.1\n\
-         listen_port = {port}\n\
-         unix_socket_dir =\n\
-         auth_type = any\n\
-         pool_mode = transaction\n\
-         default_pool_size = {SESSIONS}\n\
-         max_client_conn = 1000\n"
-    )
+/// A pgbouncer before the server of a database. `None`, and why, if none is installed.
+fn pooler(database: &TestDatabase) -> Option<Pooler> {
+    let url = database.url();
+    let (host, port) = database.server();
+    let user = url.config.get_user().expect("the URL of the tests names a user");
+    let password = url.config.get_password();
+    Pooler::start(Target { host: &host, port, user, password }, SESSIONS)
 }
 
 fn pooled() -> Options {
@@ -110,8 +36,8 @@ fn pooled() -> Options {
 #[tokio::test]
 async fn a_store_opens_through_a_pooler() {
     let database = TestDatabase::empty().await;
-    let Some(pooler) = Pooler::start(&database).await else { return };
-    let url = pooler.url(&database);
+    let Some(pooler) = pooler(&database) else { return };
+    let url = database.url_by(pooler.port());
     let openings = (0..8).map(|_| {
         let url = url.clone();
         async move { PostgresStore::open(&url, &pooled()).await.expect("it opens").check().await }
@@ -126,9 +52,9 @@ async fn a_store_opens_through_a_pooler() {
 #[tokio::test(flavor = "multi_thread")]
 async fn executions_run_through_a_pooler() {
     let database = TestDatabase::new().await;
-    let Some(pooler) = Pooler::start(&database).await else { return };
+    let Some(pooler) = pooler(&database) else { return };
     let options = Options { lapse: Duration::from_millis(500), ..pooled() };
-    let store = Arc::new(PostgresStore::new(&pooler.url(&database), &options));
+    let store = Arc::new(PostgresStore::new(&database.url_by(pooler.port()), &options));
     active_workflow(&Stores::of(&store)).await;
     let (first, second) = (sample::replica(1), sample::replica(2));
 
@@ -184,8 +110,8 @@ async fn executions_run_through_a_pooler() {
 async fn fresh_store() -> Subject {
     let database = TestDatabase::new().await;
     let clock = Arc::clone(&database.clock);
-    let pooler = Pooler::start(&database).await;
-    let url = pooler.as_ref().map_or_else(|| database.url(), |it| it.url(&database));
+    let pooler = pooler(&database);
+    let url = pooler.as_ref().map_or_else(|| database.url(), |it| database.url_by(it.port()));
     let stores = Stores::of(&Arc::new(PostgresStore::new(&url, &pooled())));
     let lapse = Box::new(Silence { clock: Arc::clone(&clock), lapse: pooled().lapse });
     Subject { stores, clock, lapse, guard: Box::new((pooler, database)) }

@@ -2,9 +2,9 @@
 
 use std::error::Error;
 
+use flowker_testkit::postgres::Cluster;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
-use super::cluster::Cluster;
 use crate::ConnectionUrl;
 
 type Issuer = CertifiedIssuer<'static, KeyPair>;

@@ -22,7 +22,7 @@ pub(super) async fn all(db: &Db) -> Result<Vec<Route>, StoreError> {
     db.read(&ALL, &[]).await?.iter().map(read).collect()
 }
 
-static GET: Statement = Statement {
+pub(crate) static GET: Statement = Statement {
     text: "\
         SELECT method, path, node_id, workflow_id, version
           FROM routes
@@ -39,7 +39,7 @@ pub(super) async fn get(
     rows.first().map(read).transpose()
 }
 
-fn read(row: &Row) -> Result<Route, StoreError> {
+pub(super) fn read(row: &Row) -> Result<Route, StoreError> {
     let row = Columns { table: "routes", row };
     Ok(Route {
         key: NewRoute {
@@ -131,6 +131,6 @@ static COUNT_UP: Statement = Statement {
     types: &[],
 };
 
-async fn count_up(session: &Session) -> Result<(), Error> {
+pub(crate) async fn count_up(session: &Session) -> Result<(), Error> {
     session.query(&COUNT_UP, &[]).await.map(drop)
 }
