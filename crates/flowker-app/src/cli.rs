@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::builder::Styles;
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use crate::config::SETTINGS;
+use crate::config::{SETTINGS, Setting};
 
 /// What the process was asked to do.
 #[derive(Debug)]
@@ -17,6 +17,26 @@ pub enum Order {
     Demo(BTreeMap<&'static str, String>),
     /// Say what is wrong with a workflow file.
     Check(PathBuf),
+    /// Bring the schema of the database up to date.
+    Migrate(BTreeMap<&'static str, String>),
+    /// Look at everything that a start needs.
+    Doctor(BTreeMap<&'static str, String>),
+    /// Write everything that the store holds into a file.
+    Export {
+        /// Settings.
+        values: BTreeMap<&'static str, String>,
+        /// Where to; `None`: standard output.
+        file: Option<PathBuf>,
+        /// Whether a file that is there is replaced.
+        force: bool,
+    },
+    /// Write everything that a file holds into an empty store.
+    Import {
+        /// Settings.
+        values: BTreeMap<&'static str, String>,
+        /// Made by an export.
+        file: PathBuf,
+    },
 }
 
 const AFTER_HELP: &str = "\
@@ -24,6 +44,8 @@ Start here:
   flowker demo                     a server with a sample workflow, and a curl to try it
   flowker serve                    the server, on 127.0.0.1:4021 and ./flowker.db
   flowker check workflow.json      what an activation would say about a workflow
+  flowker doctor                   whether configuration and database are in order
+  flowker export all.ndjson        everything in the database, for an empty one: flowker import
 
 Exit codes: 0 ended in good order, 1 failed, 2 the command line is wrong,
 64 the configuration is wrong (every mistake is listed).";
@@ -39,11 +61,28 @@ fn command() -> Command {
         .subcommand(with_settings(
             Command::new("serve")
                 .about("Serves the API and drives executions until SIGTERM or SIGINT"),
+            |_| true,
         ))
-        .subcommand(with_settings(Command::new("demo").about(
-            "Serves with a sample service and an active workflow at orders/paid, in a temporary \
-             database unless one is named",
-        )))
+        .subcommand(with_settings(
+            Command::new("demo").about(
+                "Serves with a sample service and an active workflow at orders/paid, in a \
+                 temporary database unless one is named",
+            ),
+            |_| true,
+        ))
+        .subcommand(with_settings(
+            Command::new("migrate").about(
+                "Brings the schema of the database up to date, as every start does; safe while others run",
+            ),
+            is_of_store,
+        ))
+        .subcommand(with_settings(
+            Command::new("doctor").about(
+                "Looks at configuration, database, schema and clock, changes nothing, and says what \
+                 to do",
+            ),
+            |_| true,
+        ))
         .subcommand(
             Command::new("check").about("Says what is wrong with a workflow file, and where").arg(
                 Arg::new("FILE")
@@ -52,11 +91,47 @@ fn command() -> Command {
                     .value_parser(value_parser!(PathBuf)),
             ),
         )
+        .subcommand(with_settings(export(), is_of_store))
+        .subcommand(with_settings(import(), is_of_store))
 }
 
-/// Every setting as a flag. Values are texts here: what they mean is said for all of them at once.
-fn with_settings(command: Command) -> Command {
-    command.args(SETTINGS.iter().map(|setting| {
+fn export() -> Command {
+    Command::new("export")
+        .about(
+            "Writes everything in the database into a file, while nothing else uses the database",
+        )
+        .arg(
+            Arg::new("FILE")
+                .help("Where to; it holds secrets. Without it: to standard output")
+                .value_parser(value_parser!(PathBuf)),
+        )
+        .arg(
+            Arg::new("force")
+                .long("force")
+                .help("Replaces a file that is there")
+                .action(ArgAction::SetTrue),
+        )
+}
+
+fn import() -> Command {
+    Command::new("import")
+        .about("Writes everything from a file into an empty database; interrupted, it goes on")
+        .arg(
+            Arg::new("FILE")
+                .required(true)
+                .help("A file that flowker export made")
+                .value_parser(value_parser!(PathBuf)),
+        )
+}
+
+/// Whether a setting says which database is used, or what is told about that.
+fn is_of_store(setting: &Setting) -> bool {
+    setting.name.starts_with("DATABASE_") || setting.name.starts_with("LOG_")
+}
+
+/// Settings as flags. Values are texts here: what they mean is said for all of them at once.
+fn with_settings(command: Command, takes: impl Fn(&Setting) -> bool) -> Command {
+    command.args(SETTINGS.iter().filter(|setting| takes(setting)).map(|setting| {
         let default = match setting.default {
             "" => String::new(),
             default => format!(" [default: {default}]"),
@@ -74,8 +149,16 @@ fn with_settings(command: Command) -> Command {
 pub fn order() -> Order {
     match command().get_matches().subcommand() {
         Some(("demo", matches)) => Order::Demo(values(matches)),
-        Some(("check", matches)) => {
-            Order::Check(matches.get_one::<PathBuf>("FILE").cloned().unwrap_or_default())
+        Some(("migrate", matches)) => Order::Migrate(values(matches)),
+        Some(("doctor", matches)) => Order::Doctor(values(matches)),
+        Some(("check", matches)) => Order::Check(file(matches).unwrap_or_default()),
+        Some(("export", matches)) => Order::Export {
+            values: values(matches),
+            file: file(matches),
+            force: matches.get_flag("force"),
+        },
+        Some(("import", matches)) => {
+            Order::Import { values: values(matches), file: file(matches).unwrap_or_default() }
         }
         Some((_, matches)) => Order::Serve(values(matches)),
         // A subcommand is required.
@@ -83,9 +166,16 @@ pub fn order() -> Order {
     }
 }
 
+fn file(matches: &ArgMatches) -> Option<PathBuf> {
+    matches.get_one::<PathBuf>("FILE").cloned()
+}
+
+/// Every setting that the command takes. What it does not take is not even read.
 fn values(matches: &ArgMatches) -> BTreeMap<&'static str, String> {
-    let value =
-        |name: &str| matches.get_one::<String>(name).cloned().or_else(|| std::env::var(name).ok());
+    let value = |name: &str| {
+        let flag = matches.try_get_one::<String>(name).ok()?;
+        flag.cloned().or_else(|| std::env::var(name).ok())
+    };
     SETTINGS.iter().filter_map(|setting| Some((setting.name, value(setting.name)?))).collect()
 }
 

@@ -4,17 +4,17 @@
 
 mod values;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use flowker_core::net::AllowEntry;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-pub use values::{LogFormat, LogLevel};
+pub use values::{Database, LogFormat, LogLevel};
 
 /// One thing that an operator can set, by environment variable or by flag.
 #[derive(Debug)]
@@ -40,8 +40,15 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "DATABASE_URL",
         default: "sqlite:flowker.db",
-        expected: "sqlite: and the path of a file, such as sqlite:flowker.db",
-        help: "Where workflows and executions are stored.",
+        expected: "sqlite: and the path of a file, such as sqlite:flowker.db, or postgres://",
+        help: "Where workflows and executions are stored: sqlite: and the path of a file, for one \
+               process, or postgres://user:password@host:port/database, for many.",
+    },
+    Setting {
+        name: "DATABASE_POOLER",
+        default: "none",
+        expected: "none or transaction",
+        help: "transaction: a pooler in transaction mode, such as pgbouncer, stands before Postgres.",
     },
     Setting {
         name: "API_KEY",
@@ -85,6 +92,13 @@ pub const SETTINGS: &[Setting] = &[
         default: "7d",
         expected: "a duration from 1m to 3650d, such as 7d",
         help: "How long an idempotency key is kept at least, from its first use.",
+    },
+    Setting {
+        name: "EXECUTION_RETENTION",
+        default: "",
+        expected: "a duration up to 3650d that is longer than IDEMPOTENCY_RETENTION, such as 90d",
+        help: "How long an execution is kept at least, from its acceptance; it is removed with its \
+               journal once it has ended. Not set: for ever.",
     },
     Setting {
         name: "WAIT_MAX",
@@ -171,8 +185,10 @@ pub const SETTINGS: &[Setting] = &[
 pub struct Config {
     /// Where to listen.
     pub server_address: SocketAddr,
-    /// The database file.
-    pub database: PathBuf,
+    /// Where everything is stored.
+    pub database: Database,
+    /// Whether a pooler hands out sessions by transaction.
+    pub database_pooled: bool,
     /// Keys that callers may send; `None` if no key is asked for; empty: make one.
     pub api_keys: Option<Vec<SecretString>>,
     /// Encrypts provider configurations.
@@ -185,6 +201,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// How long a key is kept.
     pub idempotency_retention: Duration,
+    /// How long executions are kept; `None`: for ever.
+    pub execution_retention: Option<Duration>,
     /// The longest wait.
     pub wait_max: Duration,
     /// Connections at once.
@@ -221,7 +239,7 @@ pub struct Mistake {
     /// What it was set to; hidden for secrets.
     pub value: String,
     /// What is expected.
-    pub expected: &'static str,
+    pub expected: Cow<'static, str>,
 }
 
 impl fmt::Display for Mistake {
@@ -242,15 +260,28 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Reads one setting. What `parse` refuses is a mistake, and reads as its default.
     fn read<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let setting = setting(name)?;
+        let expected = Cow::Borrowed(setting(name)?.expected);
+        self.read_explained(name, |text| parse(text).ok_or_else(|| expected.clone()))
+    }
+
+    /// Like [`read`](Self::read), where `parse` can say better what is expected.
+    fn read_explained<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, Cow<'static, str>>,
+    ) -> Option<T> {
+        let default = || parse(setting(name)?.default).ok();
         let value = self.values.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
-        let Some(value) = value else { return parse(setting.default) };
-        parse(value).or_else(|| {
-            let shown = if SECRETS.contains(&name) { "***" } else { value };
-            let (value, expected) = (shown.to_owned(), setting.expected);
-            self.mistakes.push(Mistake { name, value, expected });
-            parse(setting.default)
-        })
+        let Some(value) = value else { return default() };
+        parse(value).map_or_else(
+            |expected| {
+                let is_secret = SECRETS.contains(&name) || value.contains('@');
+                let shown = if is_secret { "***" } else { value };
+                self.mistakes.push(Mistake { name, value: shown.to_owned(), expected });
+                default()
+            },
+            Some,
+        )
     }
 }
 
@@ -278,7 +309,17 @@ impl Config {
             mistakes.push(Mistake {
                 name: "DRAIN_TIMEOUT",
                 value: format!("{}s", config.drain_timeout.as_secs()),
-                expected: "a duration that is longer than DRAIN_GRACE",
+                expected: "a duration that is longer than DRAIN_GRACE".into(),
+            });
+        }
+        // A key has to lead to its execution for as long as it is kept.
+        if config.execution_retention.is_some_and(|kept| kept <= config.idempotency_retention)
+            && !mistakes.iter().any(|mistake| mistake.name.ends_with("_RETENTION"))
+        {
+            mistakes.push(Mistake {
+                name: "EXECUTION_RETENTION",
+                value: values.get("EXECUTION_RETENTION").cloned().unwrap_or_default(),
+                expected: "a duration that is longer than IDEMPOTENCY_RETENTION".into(),
             });
         }
         if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
@@ -291,7 +332,8 @@ impl Config {
         let keys_enabled = reader.read("API_KEY_ENABLED", values::boolean)?;
         Some(Self {
             server_address: reader.read("SERVER_ADDRESS", values::address)?,
-            database: reader.read("DATABASE_URL", values::database)?,
+            database: reader.read_explained("DATABASE_URL", values::database)?,
+            database_pooled: reader.read("DATABASE_POOLER", values::pooler)?,
             api_keys: keys_enabled.then_some(api_keys),
             secrets_key: reader.read("SECRETS_KEY", values::optional(values::secrets_key))?,
             ssrf_allow_private: reader.read("SSRF_ALLOW_PRIVATE", values::boolean)?,
@@ -299,6 +341,10 @@ impl Config {
             trusted_proxies: reader.read("TRUSTED_PROXIES", values::networks)?,
             idempotency_retention: reader
                 .read("IDEMPOTENCY_RETENTION", values::duration(minutes(1), days(3650)))?,
+            execution_retention: reader.read(
+                "EXECUTION_RETENTION",
+                values::optional(values::duration(minutes(1), days(3650))),
+            )?,
             wait_max: reader.read("WAIT_MAX", values::duration(Duration::ZERO, minutes(5)))?,
             max_connections: reader.read("MAX_CONNECTIONS", values::count(1_000_000))?,
             max_connections_per_ip: reader

@@ -5,11 +5,15 @@ mod check;
 mod cli;
 mod config;
 mod demo;
+mod doctor;
+mod migrate;
 mod sealed;
 mod serve;
 mod signals;
+mod store;
 mod system;
 mod telemetry;
+mod transfer;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -24,8 +28,16 @@ const CONFIGURATION_IS_WRONG: u8 = 64;
 fn main() -> ExitCode {
     match cli::order() {
         Order::Check(path) => check::check(&path),
+        Order::Doctor(values) => doctor::doctor(&values),
+        Order::Migrate(values) => configured(&values, migrate::migrate),
         Order::Serve(values) => configured(&values, serve::serve),
         Order::Demo(values) => configured(&demo::with_defaults(values), demo::demo),
+        Order::Export { values, file, force } => {
+            configured(&values, |config| transfer::export(config, file, force))
+        }
+        Order::Import { values, file } => {
+            configured(&values, |config| transfer::import(config, file))
+        }
     }
 }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use flowker_core::ports::IdempotencyStore as _;
+use flowker_core::ports::IdempotencyStore;
 use flowker_core::routing::RouteTable;
 use flowker_http::{Limits, Server, Shutdown};
-use flowker_sqlite::SqliteStore;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,14 +16,20 @@ use tracing::{error, info, warn};
 
 use crate::config::Config;
 use crate::signals::{Signals, Stop};
+use crate::store::Store;
 use crate::wire::{Wired, wire};
 
-/// How often routes that another process changed are looked for.
-const ROUTES_POLL: Duration = Duration::from_secs(1);
+/// How often routes that another process changed are looked for, whether or not the store hints at
+/// a change: seen within a second, the look included.
+const ROUTES_POLL: Duration = Duration::from_millis(500);
 
 /// How often expired idempotency keys are forgotten, and how many in one write.
 const PURGE_INTERVAL: Duration = Duration::from_mins(1);
 const PURGE_BATCH: usize = 500;
+
+/// How often the store is kept in order, and the pause between two pieces of that work.
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_mins(10);
+const HOUSEKEEPING_PAUSE: Duration = Duration::from_millis(200);
 
 /// What is kept back of the time to stop, for the engine to hand over and the store to close.
 const HANDOVER: Duration = Duration::from_secs(3);
@@ -50,13 +56,15 @@ pub async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
 pub async fn run(config: &Config, wired: Wired, listener: TcpListener) -> anyhow::Result<()> {
     let Wired { store, engine, routes, app } = wired;
     let mut signals = Signals::listen()?;
-    let mut failed = store.failed();
     follow_routes_once(&routes).await?;
     engine.start().await.context("the store cannot be told that this process is alive")?;
 
     let (tasks, chores) = (TaskTracker::new(), CancellationToken::new());
-    tasks.spawn(chores.clone().run_until_cancelled_owned(follow_routes(Arc::clone(&routes))));
-    tasks.spawn(chores.clone().run_until_cancelled_owned(purge_keys(store.clone())));
+    let following = follow_routes(Arc::clone(&routes), store.route_changes());
+    tasks.spawn(chores.clone().run_until_cancelled_owned(following));
+    tasks.spawn(chores.clone().run_until_cancelled_owned(purge_keys(store.ports().keys)));
+    let housekeeping = keep_house(store.clone(), config.execution_retention);
+    tasks.spawn(chores.clone().run_until_cancelled_owned(housekeeping));
     let shutdown = Shutdown::new();
     let server = Server::new(app, limits(config));
     let server = tasks.spawn({
@@ -67,7 +75,7 @@ pub async fn run(config: &Config, wired: Wired, listener: TcpListener) -> anyhow
 
     let stop = tokio::select! {
         stop = signals.next() => Some(stop),
-        _ = failed.wait_for(|failed| *failed) => None,
+        () = store.failed() => None,
     };
     let deadline = Instant::now() + config.drain_timeout;
     let Some(stop) = stop else {
@@ -115,11 +123,14 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-async fn follow_routes(routes: Arc<RouteTable>) {
+async fn follow_routes(routes: Arc<RouteTable>, mut hints: watch::Receiver<u64>) {
     let mut ticks = interval(ROUTES_POLL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            Ok(()) = hints.changed() => {}
+        }
         if let Err(error) = follow_routes_once(&routes).await {
             warn!(error = format!("{error:#}"), "routes could not be read");
         }
@@ -137,17 +148,37 @@ async fn follow_routes_once(routes: &RouteTable) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn purge_keys(store: SqliteStore) {
+async fn purge_keys(keys: Arc<dyn IdempotencyStore>) {
     let mut ticks = interval(PURGE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         loop {
-            match store.purge_expired(PURGE_BATCH).await {
+            match keys.purge_expired(PURGE_BATCH).await {
                 Ok(PURGE_BATCH..) => {}
                 Ok(_) => break,
                 Err(error) => {
                     warn!(error = format!("{:#}", anyhow::Error::from(error)), "expired keys stay");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// In small pieces with a pause between them, so that nobody who waits for the store notices.
+async fn keep_house(store: Store, retention: Option<Duration>) {
+    let mut ticks = interval(HOUSEKEEPING_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        loop {
+            match store.keep_house(retention).await {
+                Ok(true) => sleep(HOUSEKEEPING_PAUSE).await,
+                Ok(false) => break,
+                Err(error) => {
+                    let error = format!("{:#}", anyhow::Error::from(error));
+                    warn!(error, "the store could not be kept in order, and is tried again later");
                     break;
                 }
             }

@@ -1,33 +1,32 @@
 //! Which adapter stands behind which port.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use async_trait::async_trait;
 use flowker_core::catalog::Catalog;
 use flowker_core::id::ReplicaId;
 use flowker_core::net::OutboundPolicy;
 use flowker_core::plans::Plans;
-use flowker_core::ports::{Clock, IdSource, IdempotencyStore, ProviderConfigStore, WorkflowStore};
+use flowker_core::ports::{Clock, IdSource, ProviderConfigStore, WorkflowStore};
 use flowker_core::routing::RouteTable;
 use flowker_core::service::{Executions, ProviderConfigs, Workflows};
 use flowker_core::trigger::{Starter, Trigger};
 use flowker_engine::Engine;
 use flowker_http::{App, GovernorRates, Readiness, StoreHealth};
 use flowker_providers::{ClientLimits, HttpClient, native_roots, providers};
-use flowker_sqlite::SqliteStore;
 use tracing::warn;
 
 use crate::access;
 use crate::config::Config;
 use crate::sealed::SealedConfigs;
+use crate::store::{Ports, Store};
 use crate::system::{RisingIds, SystemClock};
+use crate::transfer;
 
 /// Everything that runs, put together.
 pub struct Wired {
-    /// The embedded store.
-    pub store: SqliteStore,
+    /// Where everything is kept.
+    pub store: Store,
     /// What drives executions.
     pub engine: Arc<Engine>,
     /// What requests are matched with.
@@ -40,12 +39,11 @@ pub struct Wired {
 pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn IdSource> = Arc::new(RisingIds);
-    let store = open(&config.database, config, Arc::clone(&clock))?;
-    let shared: Arc<dyn ProviderConfigStore> = Arc::new(store.clone());
+    let store = Store::open(config, &clock).await?;
+    transfer::expect_whole(&*store.archive()).await?;
+    let Ports { executions, keys, workflows, configs, shared } = store.ports();
     let configs: Arc<dyn ProviderConfigStore> =
-        Arc::new(SealedConfigs::new(shared, config.secrets_key));
-    let workflows: Arc<dyn WorkflowStore> = Arc::new(store.clone());
-    let keys: Arc<dyn IdempotencyStore> = Arc::new(store.clone());
+        Arc::new(SealedConfigs::new(configs, config.secrets_key));
     let policy = OutboundPolicy {
         allow_private: config.ssrf_allow_private,
         allow: config.outbound_allow.clone(),
@@ -56,7 +54,7 @@ pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
     let replica = ReplicaId::from_uuid(ids.next_id());
     let engine = Arc::new(Engine::new(
         flowker_engine::Deps {
-            executions: Arc::new(store.clone()),
+            executions: Arc::clone(&executions),
             plans: Arc::clone(&plans),
             configs: Arc::clone(&configs),
             catalog: Arc::clone(&catalog),
@@ -72,7 +70,7 @@ pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
         },
     ));
     let starter = Arc::new(Starter {
-        executions: Arc::new(store.clone()),
+        executions: Arc::clone(&executions),
         dispatcher: Arc::clone(&engine) as _,
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
@@ -96,9 +94,9 @@ pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
             ids: Arc::clone(&ids),
         },
         executions: Executions {
-            store: Arc::new(store.clone()),
+            store: executions,
             keys,
-            workflows,
+            workflows: Arc::clone(&workflows),
             plans,
             starter,
             clock: Arc::clone(&clock),
@@ -110,22 +108,14 @@ pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
             ids,
         },
         catalog,
-        api_keys: access::api_keys(config, &store).await?,
-        cursor_key: access::cursor_key(&store).await?,
+        api_keys: access::api_keys(config, &*shared).await?,
+        cursor_key: access::cursor_key(&*shared).await?,
         clock: Arc::clone(&clock),
-        readiness: Arc::new(Probe { store: store.clone(), clock }),
+        readiness: Arc::new(Probe { store: store.clone(), workflows, clock }),
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         deployment_mode: config.deployment_mode.clone(),
     };
     Ok(Wired { store, engine, routes, app })
-}
-
-fn open(path: &Path, config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<SqliteStore> {
-    let options = flowker_sqlite::Options {
-        queue_max: config.store_queue,
-        ..flowker_sqlite::Options::new(clock)
-    };
-    SqliteStore::open(path, options).with_context(|| format!("cannot open {}", path.display()))
 }
 
 fn catalog(policy: OutboundPolicy) -> anyhow::Result<Catalog> {
@@ -145,7 +135,8 @@ pub fn catalog_for_checks() -> anyhow::Result<Catalog> {
 /// Asks the store for something small.
 #[derive(Debug)]
 struct Probe {
-    store: SqliteStore,
+    store: Store,
+    workflows: Arc<dyn WorkflowStore>,
     clock: Arc<dyn Clock>,
 }
 
@@ -153,12 +144,12 @@ struct Probe {
 impl Readiness for Probe {
     async fn check(&self) -> StoreHealth {
         let began = self.clock.now();
-        let error = match self.store.routes_revision().await {
-            Ok(_) if *self.store.failed().borrow() => Some("writing failed".to_owned()),
+        let error = match self.workflows.routes_revision().await {
+            Ok(_) if self.store.has_failed() => Some("writing failed".to_owned()),
             Ok(_) => None,
             // Its cause is for the log: whoever asks for health needs no credentials.
             Err(error) => Some(error.to_string()),
         };
-        StoreHealth { store: "sqlite", latency: self.clock.now().since(began), error }
+        StoreHealth { store: self.store.name(), latency: self.clock.now().since(began), error }
     }
 }

@@ -1,4 +1,5 @@
 use std::fmt::Write as _;
+use std::path::Path;
 
 use secrecy::ExposeSecret;
 
@@ -13,7 +14,7 @@ fn read(pairs: &[(&'static str, &str)]) -> Result<Config, Vec<String>> {
 fn the_defaults_are_valid_and_safe() {
     let config = read(&[]).expect("defaults");
     assert_eq!(config.server_address.to_string(), "127.0.0.1:4021");
-    assert_eq!(config.database, PathBuf::from("flowker.db"));
+    assert!(matches!(config.database, Database::Sqlite(path) if path == Path::new("flowker.db")));
     assert_eq!(config.api_keys.map(|keys| keys.len()), Some(0));
     assert!(!config.ssrf_allow_private);
     assert_eq!(config.idempotency_retention, Duration::from_hours(7 * 24));
@@ -33,7 +34,8 @@ fn values_are_read() {
     ])
     .expect("valid");
     assert_eq!(config.server_address.to_string(), "[::]:4021");
-    assert_eq!(config.database, PathBuf::from("/var/lib/flowker/f.db"));
+    let Database::Sqlite(path) = config.database else { panic!("{:?}", config.database) };
+    assert_eq!(path, Path::new("/var/lib/flowker/f.db"));
     let keys = config.api_keys.expect("keys");
     assert_eq!(
         keys.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>(),
@@ -50,7 +52,8 @@ fn values_are_read() {
 fn every_mistake_is_reported_and_no_secret_shown() {
     let mistakes = read(&[
         ("SERVER_ADDRESS", "here"),
-        ("DATABASE_URL", "postgres://db"),
+        ("DATABASE_URL", "postgres://me:hidden@db/flowker?sslmode=perhaps"),
+        ("DATABASE_POOLER", "session"),
         ("API_KEY", "short"),
         ("API_KEY_ENABLED", "yes"),
         ("SECRETS_KEY", "c2hvcnQ="),
@@ -62,16 +65,51 @@ fn every_mistake_is_reported_and_no_secret_shown() {
         ("LOG_FORMAT", "xml"),
     ])
     .expect_err("mistakes");
-    assert_eq!(mistakes.len(), 11, "{mistakes:#?}");
+    assert_eq!(mistakes.len(), 12, "{mistakes:#?}");
     assert!(mistakes.contains(
         &"MAX_REQUESTS=\"0\" is not valid: expected a number from 1 to 1000000".to_owned()
     ));
     assert!(
-        !mistakes.iter().any(|it| it.contains("short") || it.contains("c2hvcnQ")),
+        !mistakes
+            .iter()
+            .any(|it| ["short", "c2hvcnQ", "hidden"].iter().any(|hid| it.contains(hid))),
         "{mistakes:?}"
     );
+    assert!(mistakes.iter().any(|it| it.contains("sslmode=perhaps is unknown")), "{mistakes:?}");
     let mistakes = read(&[("DRAIN_TIMEOUT", "5s")]).expect_err("shorter than the grace");
     assert!(mistakes[0].ends_with("longer than DRAIN_GRACE"), "{mistakes:?}");
+}
+
+#[test]
+fn a_database_is_a_file_or_a_server() {
+    for url in ["postgres://a/b", "postgresql://u:p@a:1,b:2/c?target_session_attrs=read-write"] {
+        let config = read(&[("DATABASE_URL", url), ("DATABASE_POOLER", "transaction")]);
+        let config = config.expect(url);
+        assert!(matches!(config.database, Database::Postgres(_)), "{url}");
+        assert!(config.database_pooled);
+    }
+    for url in ["flowker.db", "sqlite:", "sqlite:a?mode=ro", "mysql://a/b", "postgres:///b"] {
+        assert_eq!(read(&[("DATABASE_URL", url)]).expect_err(url).len(), 1, "{url}");
+    }
+}
+
+#[test]
+fn executions_are_kept_for_longer_than_keys() {
+    let kept = |pairs: &[(&'static str, &str)]| read(pairs).map(|it| it.execution_retention);
+    assert_eq!(kept(&[]), Ok(None));
+    let days = |count: u64| Ok(Some(Duration::from_hours(24 * count)));
+    assert_eq!(kept(&[("EXECUTION_RETENTION", "8d")]), days(8));
+    let shorter = ("IDEMPOTENCY_RETENTION", "1h");
+    assert_eq!(kept(&[("EXECUTION_RETENTION", "1d"), shorter]), days(1));
+    for value in ["7d", "1h"] {
+        let expected = format!(
+            "EXECUTION_RETENTION=\"{value}\" is not valid: expected a duration that is longer than \
+             IDEMPOTENCY_RETENTION"
+        );
+        assert_eq!(kept(&[("EXECUTION_RETENTION", value)]), Err(vec![expected]));
+    }
+    let mistakes = kept(&[("EXECUTION_RETENTION", "soon"), ("IDEMPOTENCY_RETENTION", "7")]);
+    assert_eq!(mistakes.expect_err("two").len(), 2);
 }
 
 /// The page is this table; `UPDATE_DOCS=1` writes it.

@@ -1,5 +1,6 @@
 //! From the text of a setting to its value.
 
+use std::borrow::Cow;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flowker_postgres::{ConnectionUrl, UrlError};
 use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing::Level;
@@ -52,11 +54,42 @@ pub(super) fn address(text: &str) -> Option<SocketAddr> {
     }
 }
 
-pub(super) fn database(text: &str) -> Option<PathBuf> {
-    let path = text.strip_prefix("sqlite:")?;
-    let path = path.strip_prefix("//").unwrap_or(path);
-    // A question mark would begin URI parameters, of which there are none.
-    (!path.is_empty() && !path.contains('?')).then(|| PathBuf::from(path))
+/// Where everything is stored.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// In a file.
+    Sqlite(PathBuf),
+    /// On a server.
+    Postgres(Box<ConnectionUrl>),
+}
+
+pub(super) fn database(text: &str) -> Result<Database, Cow<'static, str>> {
+    if let Some(path) = text.strip_prefix("sqlite:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        // A question mark would begin URI parameters, of which there are none.
+        return if path.is_empty() || path.contains('?') {
+            Err("a path behind sqlite:, without a question mark, such as sqlite:flowker.db".into())
+        } else {
+            Ok(Database::Sqlite(PathBuf::from(path)))
+        };
+    }
+    match text.parse() {
+        Ok(url) => Ok(Database::Postgres(Box::new(url))),
+        Err(UrlError::Scheme) => Err("sqlite: and the path of a file, such as sqlite:flowker.db, \
+                                      or postgres://user:password@host:port/database"
+            .into()),
+        Err(error) => {
+            Err(format!("a URL that can be used, but {:#}", anyhow::Error::from(error)).into())
+        }
+    }
+}
+
+pub(super) fn pooler(text: &str) -> Option<bool> {
+    match text {
+        "none" => Some(false),
+        "transaction" => Some(true),
+        _ => None,
+    }
 }
 
 pub(super) fn api_keys(text: &str) -> Option<Vec<SecretString>> {
