@@ -68,7 +68,7 @@ fn help_names_the_commands_and_every_setting() {
     let home = Home::new();
     let help = home.run(&["--help"]);
     assert_eq!(help.code, Some(0), "{help:?}");
-    for command in ["serve", "demo", "check"] {
+    for command in ["serve", "demo", "check", "migrate", "doctor"] {
         assert!(help.stdout.contains(command), "{command} is not in {}", help.stdout);
     }
     let help = home.run(&["serve", "--help"]);
@@ -121,6 +121,52 @@ fn a_workflow_file_is_checked_without_a_server() {
     let finished = home.run(&["check", "nowhere.json"]);
     assert!(matches!(finished.code, Some(code) if code != 0), "{finished:?}");
     assert!(finished.output().contains("nowhere.json"), "{finished:?}");
+}
+
+#[test]
+fn the_doctor_finds_a_fresh_start_in_order_and_changes_nothing() {
+    let home = Home::new();
+    let finished = home.run(&["doctor"]);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(finished.stdout.contains("flowker.db is made by the first start"), "{finished:?}");
+    let n_files = fs::read_dir(home.path()).unwrap().count();
+    assert_eq!(n_files, 0, "a look makes no files");
+
+    let finished = home.run(&["migrate"]);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let finished = home.run(&["doctor"]);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(finished.stdout.contains("as this release needs"), "{finished:?}");
+
+    let server = home.start();
+    let finished = server.home().run(&["doctor"]);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(finished.stdout.contains("which a process has open"), "{finished:?}");
+    let finished = server.home().run(&["migrate"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("another process has this database open"), "{finished:?}");
+    server.expect_sound();
+}
+
+#[test]
+fn the_doctor_says_what_is_wrong_and_what_to_do() {
+    let unreachable = "postgres://me:hidden@127.0.0.1:1/flowker";
+    for (setting, value, named) in [
+        ("DATABASE_URL", unreachable, "cannot be reached"),
+        ("DATABASE_URL", "sqlite:notes.txt", "notes.txt"),
+        ("DRAIN_TIMEOUT", "soon", "DRAIN_TIMEOUT"),
+    ] {
+        let home = Home::new().set(setting, value);
+        fs::write(home.path().join("notes.txt"), "no database, and not a short text either")
+            .unwrap();
+        let finished = home.run(&["doctor"]);
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        let fault = finished.stdout.lines().skip_while(|line| !line.starts_with("FAULT"));
+        let fault: Vec<_> = fault.take(2).collect();
+        assert!(fault.first().is_some_and(|it| it.contains(named)), "{finished:?}");
+        assert!(fault.get(1).is_some_and(|it| it.contains('→')), "{finished:?}");
+        assert!(!finished.output().contains("hidden"), "{finished:?}");
+    }
 }
 
 #[test]

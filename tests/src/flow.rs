@@ -2,9 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::http::Request;
+
 /// A workflow under construction: each node is reached from the one before it.
 #[derive(Clone, Debug)]
 pub struct Flow {
+    method: String,
+    path: String,
     name: String,
     nodes: Vec<Value>,
     edges: Vec<Value>,
@@ -18,8 +22,21 @@ impl Flow {
     pub fn at(method: &str, path: &str) -> Self {
         let data = json!({ "triggerType": "webhook", "method": method, "path": path });
         let name = format!("{method} {path}");
-        Self { name, nodes: Vec::new(), edges: Vec::new(), settings: None, before: None }
-            .node("start", "trigger", data)
+        let flow = Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            name,
+            nodes: Vec::new(),
+            edges: Vec::new(),
+            settings: None,
+            before: None,
+        };
+        flow.node("start", "trigger", data)
+    }
+
+    /// A request to its webhook, without a body.
+    pub fn delivery(&self) -> Request {
+        Request::new(&self.method, &format!("/v1/webhooks/{}", self.path))
     }
 
     /// Gives it another name.

@@ -6,14 +6,25 @@
 #![allow(clippy::missing_panics_doc, reason = "a harness tells what failed by panicking")]
 
 pub mod crash;
+pub mod database;
+pub mod failover;
 pub mod flow;
+pub mod growth;
 pub mod http;
+pub mod load;
+pub mod orders;
+pub mod patroni;
+pub mod pooler;
+pub mod proxy;
+pub mod replicas;
 pub mod server;
 pub mod stub;
 pub mod wait;
 
+pub use database::Database;
 pub use flow::Flow;
 pub use http::{Answer, Request};
+pub use replicas::Replicas;
 pub use server::{Finished, Home, Server};
 pub use stub::{Reply, Stub};
 pub use wait::until;

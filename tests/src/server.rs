@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -262,6 +262,21 @@ impl Server {
         self.process.signal(Signal::KILL);
         self.process.wait_for_exit();
         self.home
+    }
+
+    /// Stops all its threads where they are, and returns when they stand still.
+    #[track_caller]
+    pub fn pause(&self) {
+        self.process.signal(Signal::STOP);
+        let id = Pid::from_child(&self.process.child);
+        let stopped = waitpid(Some(id), WaitOptions::UNTRACED);
+        let (_, status) = stopped.expect("it is a child of ours").expect("a wait waits");
+        assert!(status.stopped(), "the server ended instead: {status:?}");
+    }
+
+    /// Lets it go on as if nothing had been.
+    pub fn resume(&self) {
+        self.process.signal(Signal::CONT);
     }
 
     /// Sends a signal and goes on.

@@ -1,7 +1,7 @@
 //! The services that workflows call: a server on loopback that writes down every call, and answers
 //! as the test says.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -105,8 +105,8 @@ struct State {
     calls: Vec<Call>,
     /// What the next calls of a path get; then 200.
     replies: BTreeMap<String, VecDeque<Reply>>,
-    /// Paths whose answers wait.
-    held: BTreeSet<String>,
+    /// Paths whose answers wait: those to calls from this one on, counted over all paths.
+    held: BTreeMap<String, usize>,
     /// How long every answer takes.
     work: Duration,
     life: u32,
@@ -148,7 +148,18 @@ impl Stub {
 
     /// Lets the answers of `path` wait until it is released.
     pub fn hold(&self, path: &str) {
-        self.shared.state().held.insert(path.to_owned());
+        let mut state = self.shared.state();
+        let next = state.calls.len();
+        state.held.entry(path.to_owned()).or_insert(next);
+    }
+
+    /// Lets the answers of `path` go that wait now, while later ones still wait.
+    pub fn release_so_far(&self, path: &str) {
+        let mut state = self.shared.state();
+        let next = state.calls.len();
+        state.held.insert(path.to_owned(), next);
+        drop(state);
+        self.shared.released.notify_all();
     }
 
     /// Lets the answers of `path` go.
@@ -275,13 +286,17 @@ fn answer(socket: &mut TcpStream, mut call: Call, shared: &Shared) -> io::Result
     }
     let path = call.target.split('?').next().unwrap_or_default().to_owned();
     let mut state = shared.state();
-    let nonce = format!("nonce-{}", state.calls.len());
+    let call_idx = state.calls.len();
+    let nonce = format!("nonce-{call_idx}");
     call.nonce.clone_from(&nonce);
     call.life = state.life;
     state.calls.push(call);
     let reply = state.replies.get_mut(&path).and_then(VecDeque::pop_front);
     let reply = reply.unwrap_or_else(|| Reply::status(200));
-    let is_held = |state: &mut State| state.held.contains(&path) && !state.is_stopped;
+    let is_held = |state: &mut State| {
+        let first_held = state.held.get(&path).copied();
+        first_held.is_some_and(|first| first <= call_idx) && !state.is_stopped
+    };
     let state = shared.released.wait_while(state, is_held);
     let work = state.unwrap_or_else(PoisonError::into_inner).work;
     thread::sleep(work);

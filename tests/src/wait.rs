@@ -16,7 +16,13 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// ("it changed"): whoever looks now and then misses edges.
 #[track_caller]
 pub fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
-    poll(PATIENCE, ask).unwrap_or_else(|| panic!("waited {PATIENCE:?} in vain until {what}"))
+    until_within(PATIENCE, what, ask)
+}
+
+/// The same with a time of its own: for what is promised within it, or is known to take long.
+#[track_caller]
+pub fn until_within<T>(patience: Duration, what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    poll(patience, ask).unwrap_or_else(|| panic!("waited {patience:?} in vain until {what}"))
 }
 
 /// Asks until there is an answer, or until the time is up.

@@ -12,13 +12,24 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::build;
-use crate::run::root;
+use crate::crash::Database;
+use crate::db::TestServer;
+use crate::run::{root, run};
 
 /// What can be measured.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum Bench {
     /// Time from start to ready, idle memory, and the size of the executable.
     Smoke,
+    /// Acceptance and lists with many finished executions, against an empty store beside it.
+    Growth {
+        /// Where the two servers keep everything.
+        #[arg(long, value_enum, default_value_t = Database::Sqlite)]
+        database: Database,
+        /// How many finished executions there are.
+        #[arg(long, default_value_t = 1_000_000)]
+        executions: usize,
+    },
 }
 
 /// How often the server is started; the median counts.
@@ -49,7 +60,17 @@ impl Measured {
 pub fn run_bench(bench: Bench) -> Result<()> {
     match bench {
         Bench::Smoke => smoke(),
+        Bench::Growth { database, executions } => growth(database, executions),
     }
+}
+
+fn growth(database: Database, executions: usize) -> Result<()> {
+    let server = database.server()?;
+    let (flowker, growth) = (build::release()?, build::release_growth()?);
+    let mut bench = Command::new(growth);
+    bench.arg(database.name()).arg(executions.to_string()).env("FLOWKER_BIN", flowker);
+    bench.envs(server.iter().filter_map(TestServer::environment));
+    run(bench, "The message above says what went wrong.")
 }
 
 fn smoke() -> Result<()> {

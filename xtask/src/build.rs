@@ -23,6 +23,8 @@ pub struct Built {
     pub flowker: PathBuf,
     /// The crash test as a command.
     pub crash: PathBuf,
+    /// The failover test as a command.
+    pub failover: PathBuf,
 }
 
 /// Builds all tests and the executable that they start.
@@ -35,7 +37,11 @@ pub fn tests() -> Result<Built> {
         "Fix what does not compile.",
     )?;
     let debug = metadata()?.target_directory.join("debug");
-    Ok(Built { flowker: debug.join("flowker").into(), crash: debug.join("flowker-crash").into() })
+    Ok(Built {
+        flowker: debug.join("flowker").into(),
+        crash: debug.join("flowker-crash").into(),
+        failover: debug.join("flowker-failover").into(),
+    })
 }
 
 /// Builds the executable that is shipped, and returns where it is.
@@ -43,4 +49,11 @@ pub fn release() -> Result<PathBuf> {
     let build = cargo(&["build", "--release", "--package", "flowker-app", "--locked"]);
     run(build, "Fix what does not compile.")?;
     Ok(metadata()?.target_directory.join("release/flowker").into())
+}
+
+/// Builds the growth benchmark, and returns where it is.
+pub fn release_growth() -> Result<PathBuf> {
+    let build = ["build", "--release", "--package", "flowker-tests", "--bin", "flowker-growth"];
+    run(cargo(&[&build[..], &["--locked"]].concat()), "Fix what does not compile.")?;
+    Ok(metadata()?.target_directory.join("release/flowker-growth").into())
 }

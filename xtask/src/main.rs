@@ -6,6 +6,7 @@ mod ci;
 mod crash;
 mod db;
 mod demo;
+mod failover;
 mod lint;
 mod run;
 mod test;
@@ -29,12 +30,17 @@ enum Command {
     Test(test::Options),
     /// Check format, clippy, the layers between crates, the tidiness of files, and dependencies.
     Lint,
-    /// All that CI runs: lint, test --slow, and the documentation without a warning.
+    /// All that CI runs: lint, test --slow, db schema --check, and the documentation without a warning.
     Ci,
     /// Start the service with a sample workflow and show a request that triggers it.
     Demo,
     /// Kill the server under load, start it again, and check every promise.
     Crash(crash::Options),
+    /// Kill and freeze the primary of a Patroni cluster under load, and check every promise.
+    ///
+    /// Needs Patroni and etcd (Debian: `apt-get install patroni etcd-server`), and says so if they
+    /// are missing. The cluster is a throw-away one on this machine.
+    Failover(failover::Options),
     /// Start, use, migrate and remove a Postgres of your own, with nothing to set up.
     ///
     /// It lives in `target/db` on a port of its own and disturbs no other Postgres. Tests do not use
@@ -54,6 +60,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run_all(),
         Command::Demo => demo::run_demo(),
         Command::Crash(options) => crash::run_crash(&options),
+        Command::Failover(options) => failover::run_failover(&options),
         Command::Db(command) => db::run_db(&command),
         Command::Bench(bench) => bench::run_bench(bench),
     };

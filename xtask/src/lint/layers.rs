@@ -25,7 +25,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
             "flowker-sqlite",
         ],
     ),
-    ("flowker-tests", &["flowker-core"]),
+    ("flowker-tests", &["flowker-core", "flowker-testkit"]),
     ("xtask", &[]),
 ];
 
