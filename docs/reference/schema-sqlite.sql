@@ -21,6 +21,8 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (workflow_id, key)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX idempotency_keys_by_execution ON idempotency_keys (execution_id, expires_at);
+
 CREATE INDEX idempotency_keys_by_expiry ON idempotency_keys (expires_at);
 
 CREATE TABLE journal (
