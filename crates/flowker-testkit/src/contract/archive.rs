@@ -1,4 +1,4 @@
-//! What every [`Archive`](flowker_core::ports::Archive) promises.
+//! What every [`Archive`] promises.
 //!
 //! Each promise is shown by a move from one store into another, through their other ports.
 
