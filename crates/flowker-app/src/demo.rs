@@ -47,8 +47,8 @@ pub async fn demo(mut config: Config) -> anyhow::Result<()> {
 
     let wired = wire(&config).await?;
     prepare(&wired.app, service_address).await.context("the sample workflow cannot be made")?;
-    introduce(listener.local_addr()?, key.as_deref());
-    let ended = run(&config, wired, listener).await;
+    let announce = |address| introduce(address, key.as_deref());
+    let ended = run(&config, wired, listener, announce).await;
     stop.cancel();
     tasks.wait().await;
     ended

@@ -1,5 +1,6 @@
 //! `flowker serve`: from the start to the last task's end.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,8 +39,7 @@ const HANDOVER: Duration = Duration::from_secs(3);
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = listen(&config).await?;
     let wired = wire(&config).await?;
-    println!("flowker is ready on http://{}", listener.local_addr()?);
-    run(&config, wired, listener).await
+    run(&config, wired, listener, |address| println!("flowker is ready on http://{address}")).await
 }
 
 /// Takes the address. Before anything else: what else listens there is the most likely mistake.
@@ -52,9 +52,16 @@ pub async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Runs what was put together, until a signal comes or the store fails.
-pub async fn run(config: &Config, wired: Wired, listener: TcpListener) -> anyhow::Result<()> {
+/// Runs what was put together, until a signal comes or the store fails. `announce` is told the
+/// address as soon as requests and signals are listened to.
+pub async fn run(
+    config: &Config,
+    wired: Wired,
+    listener: TcpListener,
+    announce: impl FnOnce(SocketAddr),
+) -> anyhow::Result<()> {
     let Wired { store, engine, routes, app } = wired;
+    let address = listener.local_addr()?;
     let mut signals = Signals::listen()?;
     follow_routes_once(&routes).await?;
     engine.start().await.context("the store cannot be told that this process is alive")?;
@@ -72,6 +79,7 @@ pub async fn run(config: &Config, wired: Wired, listener: TcpListener) -> anyhow
         async move { server.run(listener, shutdown).await }
     });
     tasks.close();
+    announce(address);
 
     let stop = tokio::select! {
         stop = signals.next() => Some(stop),
