@@ -11,11 +11,12 @@ use futures_util::future::{BoxFuture, join};
 use tokio::time::timeout;
 use tokio_postgres::{Error, Row};
 
+use crate::connect::{CONNECT_MAX, Connector};
 use crate::error::{Failure, NoAnswer};
 use crate::statement::{Params, Preparation, Statement};
 use crate::url::ConnectionUrl;
 
-/// How long a session is waited for: making one included, several hosts tried.
+/// How long a session is waited for while all of them are lent.
 const SESSION_MAX: Duration = Duration::from_secs(10);
 
 /// How long an answer is waited for.
@@ -91,12 +92,14 @@ impl Db {
             }
         }
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, url.tls.clone(), manager);
+        let manager = Manager::from_connect(config, Connector(url.tls.clone()), manager);
         let pool = Pool::builder(manager)
             .max_size(size.max(1))
-            .timeouts(Timeouts::wait_millis(
-                u64::try_from(SESSION_MAX.as_millis()).unwrap_or(u64::MAX),
-            ))
+            .timeouts(Timeouts {
+                wait: Some(SESSION_MAX),
+                create: Some(CONNECT_MAX),
+                ..Timeouts::default()
+            })
             .runtime(Runtime::Tokio1)
             .build()
             .expect("a runtime for the timeouts is named");

@@ -19,6 +19,7 @@
 //! [`StoreError::Unknown`]: flowker_core::ports::StoreError::Unknown
 
 mod archive;
+mod connect;
 mod db;
 mod error;
 mod execution;

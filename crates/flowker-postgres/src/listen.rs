@@ -12,13 +12,11 @@ use tokio_postgres::AsyncMessage;
 use tracing::debug;
 
 use crate::PostgresStore;
+use crate::connect::{CONNECT_MAX, connect};
 use crate::url::ConnectionUrl;
 
 /// How long to wait before the next attempt, after a session ended or could not be made.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// How long making a session may take.
-const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 impl PostgresStore {
     /// Counts the moments at which routes may have changed, here or on another replica: each
@@ -74,8 +72,8 @@ struct Ended;
 
 /// Counts until the session ends.
 async fn listen(url: &ConnectionUrl, n_changes: &watch::Sender<u64>) -> Result<(), BoxError> {
-    let connecting = url.config.connect(url.tls.clone());
-    let (client, mut connection) = timeout(CONNECT_MAX, connecting).await??;
+    let connecting = timeout(CONNECT_MAX, connect(&url.config, &url.tls));
+    let (client, mut connection) = connecting.await??;
     let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
     let count_messages = async {
         while let Some(message) = messages.next().await {

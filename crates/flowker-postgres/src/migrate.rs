@@ -2,13 +2,17 @@
 
 mod history;
 
+use std::time::Duration;
+
 use flowker_core::refusal::BoxError;
 use refinery::Migration;
 use refinery::error::Kind;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_postgres::Client;
 use tracing::{debug, info};
 
+use crate::connect::{CONNECT_MAX, connect};
 use crate::url::ConnectionUrl;
 use history::InTransaction;
 
@@ -35,7 +39,8 @@ const BEGIN: &str = "
 /// If the server cannot be reached, or the schema is damaged or of a newer release.
 pub async fn migrate(url: &ConnectionUrl) -> Result<(), MigrateError> {
     let mut session = JoinSet::new();
-    let connected = url.config.connect(url.tls.clone()).await;
+    let connecting = timeout(CONNECT_MAX, connect(&url.config, &url.tls));
+    let connected = connecting.await.map_err(|_| MigrateError::Silent(CONNECT_MAX))?;
     let (client, connection) = connected.map_err(MigrateError::Connect)?;
     session.spawn(async {
         if let Err(error) = connection.await {
@@ -85,6 +90,9 @@ pub enum MigrateError {
     /// No server answers.
     #[error("cannot connect to the database")]
     Connect(#[source] tokio_postgres::Error),
+    /// A server is there and says nothing.
+    #[error("the database does not answer within {0:?}")]
+    Silent(Duration),
     /// The server refuses what it is asked.
     #[error("the database refuses what is needed for a migration")]
     Ask(#[source] tokio_postgres::Error),
