@@ -132,6 +132,6 @@ fn lose_primary(loss: Loss, patroni: &mut Patroni, load: &Load<'_>) -> Duration 
         Loss::Frozen => patroni.thaw(primary),
     }
     load.wait_for_taken(N_TAKEN);
-    patroni.wait_for_standby();
+    patroni.wait_until_whole();
     outage
 }

@@ -56,7 +56,7 @@ struct Node {
 }
 
 impl Patroni {
-    /// Starts one, and waits until a commit can be on two servers. `None`, and why on stderr, if
+    /// Starts one, and waits until every server has its place. `None`, and why on stderr, if
     /// something is not installed.
     #[track_caller]
     pub fn start() -> Option<Self> {
@@ -80,7 +80,7 @@ impl Patroni {
             cluster.nodes.push(Node { name, port, api, patroni: None, is_frozen: false });
             cluster.resume(idx);
         }
-        cluster.wait_for_standby();
+        cluster.wait_until_whole();
         Some(cluster)
     }
 
@@ -97,11 +97,16 @@ impl Patroni {
         until_within(PATIENCE, "a server is the primary", || self.first_that_is("/primary"))
     }
 
-    /// Waits until a commit can be acknowledged: a primary and its synchronous standby are there.
+    /// Waits until every server has its place: one takes writes, the others follow it, and one of
+    /// them has all that is acknowledged.
     #[track_caller]
-    pub fn wait_for_standby(&self) {
-        until_within(PATIENCE, "a primary has a synchronous standby", || {
-            self.first_that_is("/primary").zip(self.first_that_is("/synchronous"))
+    pub fn wait_until_whole(&self) {
+        until_within(PATIENCE, "every server has its place", || {
+            let primary = self.first_that_is("/primary")?;
+            let follows = |node: &Node| node.is("/replica");
+            let others = self.nodes.iter().enumerate().filter(|(idx, _)| *idx != primary);
+            let is_whole = others.map(|(_, node)| node).all(follows);
+            (is_whole && self.first_that_is("/synchronous").is_some()).then_some(())
         });
     }
 
