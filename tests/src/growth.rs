@@ -13,6 +13,7 @@ use flowker_core::archive::{ArchivedExecution, Lines, Reader, Record, Stage};
 use flowker_core::execution::{Entry, Event, Execution, Fence, Outcome, StepRun};
 use flowker_core::id::{ExecutionId, WorkflowId};
 use flowker_core::time::Timestamp;
+use rustix::process::Signal;
 use serde_json::{Map, Value, json};
 use uuid::{NoContext, Uuid};
 
@@ -32,6 +33,9 @@ const REQUESTS: usize = 60;
 
 /// How many lists of each kind are read in a round.
 const LISTS: usize = 40;
+
+/// How long the import may take.
+const IMPORT_MAX: Duration = Duration::from_mins(20);
 
 /// How long the grown store has been used, in milliseconds: its executions are spread over it.
 const PAST_MILLIS: i64 = 3 * 24 * 60 * 60 * 1000;
@@ -68,12 +72,13 @@ pub fn run(store: Store, n_executions: usize) -> Report {
     let server = empty.start();
     let flow = Flow::at("PUT", "orders/paid").output("o", json!({ "by": "{{ workflow.order }}" }));
     let workflow_id = server.deploy(&flow);
+    server.signal(Signal::INT);
     let (_, empty) = server.finish();
     let seed = empty.path().join("seed.ndjson");
     assert_eq!(empty.run(&["export", "seed.ndjson"]).code, Some(0));
     let file = grow(&seed, grown.path(), &workflow_id, n_executions);
     let began = now();
-    let imported = grown.run(&["import", &file.display().to_string()]);
+    let imported = grown.run_within(IMPORT_MAX, &["import", &file.display().to_string()]);
     assert_eq!(imported.code, Some(0), "{imported:?}");
     let imported_in = began.elapsed();
     fs::remove_file(file).expect("it was just read");

@@ -9,6 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ use tempfile::TempDir;
 use crate::flow::Flow;
 use crate::http::{self, Answer, Request};
 use crate::stub::Stub;
-use crate::wait::{PATIENCE, until};
+use crate::wait::{PATIENCE, until, until_within};
 
 /// Names the executable under test. `cargo xtask test` sets it.
 pub const BINARY: &str = "FLOWKER_BIN";
@@ -91,7 +92,13 @@ impl Home {
     /// Runs a command to its end.
     #[track_caller]
     pub fn run(&self, args: &[&str]) -> Finished {
-        Process::spawn(self.command(args)).finish()
+        self.run_within(PATIENCE, args)
+    }
+
+    /// Runs a command that may take long to its end.
+    #[track_caller]
+    pub fn run_within(&self, patience: Duration, args: &[&str]) -> Finished {
+        Process::spawn(self.command(args)).finish_within(patience)
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -260,7 +267,7 @@ impl Server {
     /// `kill -9`: what is not on disk now is lost.
     pub fn kill(mut self) -> Home {
         self.process.signal(Signal::KILL);
-        self.process.wait_for_exit();
+        self.process.wait_for_exit(PATIENCE);
         self.home
     }
 
@@ -347,7 +354,7 @@ impl Process {
                     panic!("the server was not ready after {PATIENCE:?}")
                 }
                 Err(RecvTimeoutError::Disconnected) => {
-                    let status = self.wait_for_exit();
+                    let status = self.wait_for_exit(PATIENCE);
                     panic!("the server ended before it was ready: {status}")
                 }
             }
@@ -360,15 +367,20 @@ impl Process {
     }
 
     #[track_caller]
-    fn wait_for_exit(&mut self) -> ExitStatus {
-        until("the process has ended", || {
+    fn wait_for_exit(&mut self, patience: Duration) -> ExitStatus {
+        until_within(patience, "the process has ended", || {
             self.child.try_wait().expect("a child that nobody else waits for can be waited for")
         })
     }
 
     #[track_caller]
-    fn finish(mut self) -> Finished {
-        let status = self.wait_for_exit();
+    fn finish(self) -> Finished {
+        self.finish_within(PATIENCE)
+    }
+
+    #[track_caller]
+    fn finish_within(mut self, patience: Duration) -> Finished {
+        let status = self.wait_for_exit(patience);
         self.stdout.wait_for_end();
         self.stderr.wait_for_end();
         Finished { code: status.code(), stdout: self.stdout.text(), stderr: self.stderr.text() }
