@@ -169,7 +169,9 @@ impl Patroni {
             "scope": "flowker",
             "name": name,
             "restapi": { "listen": api.to_string(), "connect_address": api.to_string() },
-            "etcd3": { "host": format!("127.0.0.1:{}", self.etcd_port) },
+            // By etcd's older interface: with the newer one, Patroni before 3.0.3 takes its lock back
+            // from whoever has it when it was paused while renewing it (its pull request 2689).
+            "etcd": { "host": format!("127.0.0.1:{}", self.etcd_port) },
             "bootstrap": {
                 "dcs": {
                     "ttl": TTL_S,
@@ -253,7 +255,7 @@ fn start_etcd(programs: &Programs, etcd: &Path, home: &Path) -> (Child, u16) {
     let url = |port: u16| format!("http://127.0.0.1:{port}");
     let (clients, peers) = (url(port), url(free_port()));
     let mut command = programs.any_command(etcd, home);
-    command.args(["--name", "etcd", "--data-dir", "etcd", "--unsafe-no-fsync"]);
+    command.args(["--name", "etcd", "--data-dir", "etcd", "--unsafe-no-fsync", "--enable-v2"]);
     command.args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients]);
     command.args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers]);
     command.args(["--initial-cluster", &format!("etcd={peers}")]);
