@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use flowker_core::actor::{Actor, ActorKind};
 use flowker_core::code::Code;
 use flowker_core::json;
 use flowker_core::refusal::Refusal;
@@ -138,8 +139,10 @@ async fn carry_out(
             None => Transport::BodyTooLarge { limit }.into(),
         });
     }
+    let remote_ip = remote_ip(peer, &parts.headers, &door.limits.trusted_proxies);
     let call = Call {
-        remote_ip: remote_ip(peer, &parts.headers, &door.limits.trusted_proxies),
+        remote_ip,
+        actor: Actor { kind: ActorKind::ApiKey, id: "default".to_owned(), ip: remote_ip },
         door: Arc::clone(&door),
         parts,
         body,

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flowker_core::actor::Actor;
 use flowker_core::code::Code;
 use flowker_core::id::IdError;
 use flowker_core::refusal::Refusal;
@@ -40,6 +41,9 @@ pub(crate) struct Call {
     /// See [`Found::argument`](crate::route::Found::argument).
     pub argument: String,
     pub remote_ip: IpAddr,
+    /// Who calls, for the record.
+    #[expect(dead_code, reason = "the audit log reads it")]
+    pub actor: Actor,
     pub request_id: HeaderValue,
 }
 
