@@ -5,6 +5,27 @@ CREATE FUNCTION public.flowker_now() RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$SELECT statement_timestamp()$$;
 
+CREATE TABLE public.api_keys (
+    id uuid NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    scopes text NOT NULL,
+    digest bytea NOT NULL,
+    previous_digest bytea,
+    previous_until timestamp with time zone,
+    revision bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    rotated_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone
+);
+
+CREATE TABLE public.api_keys_revision (
+    one integer NOT NULL,
+    revision bigint NOT NULL,
+    CONSTRAINT api_keys_revision_one_check CHECK ((one = 1))
+);
+
 CREATE TABLE public.executions (
     id uuid NOT NULL,
     workflow_id uuid NOT NULL,
@@ -122,6 +143,15 @@ CREATE TABLE public.workflows (
     definition text NOT NULL
 );
 
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_name UNIQUE (name);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.api_keys_revision
+    ADD CONSTRAINT api_keys_revision_pkey PRIMARY KEY (one);
+
 ALTER TABLE ONLY public.executions
     ADD CONSTRAINT executions_pkey PRIMARY KEY (id);
 
@@ -163,6 +193,12 @@ ALTER TABLE ONLY public.workflows
 
 ALTER TABLE ONLY public.workflows
     ADD CONSTRAINT workflows_pkey PRIMARY KEY (id);
+
+CREATE INDEX api_keys_by_creation ON public.api_keys USING btree (created_at, id);
+
+CREATE INDEX api_keys_by_update ON public.api_keys USING btree (updated_at, id);
+
+CREATE INDEX api_keys_unrevoked ON public.api_keys USING btree (id) WHERE (revoked_at IS NULL);
 
 CREATE INDEX idempotency_keys_by_expiry ON public.idempotency_keys USING btree (expires_at);
 

@@ -2,6 +2,7 @@
 //!
 //! Each test has a server of its own, on a free port and in a directory of its own.
 
+mod access;
 mod activation;
 mod command_line;
 mod crash;

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod keys;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -7,6 +9,7 @@ use clap::builder::Styles;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::config::{SETTINGS, Setting};
+use crate::keys::KeysOrder;
 
 /// What the process was asked to do.
 #[derive(Debug)]
@@ -30,6 +33,13 @@ pub enum Order {
         /// Whether a file that is there is replaced.
         force: bool,
     },
+    /// Make, list, replace or revoke API keys.
+    Keys {
+        /// Settings.
+        values: BTreeMap<&'static str, String>,
+        /// Which of it.
+        order: KeysOrder,
+    },
     /// Write everything that a file holds into an empty store.
     Import {
         /// Settings.
@@ -45,6 +55,8 @@ Start here:
   flowker serve                    the server, on 127.0.0.1:4021 and ./flowker.db
   flowker check workflow.json      what an activation would say about a workflow
   flowker doctor                   whether configuration and database are in order
+  flowker keys create shop --scope trigger
+                                   an API key that calls webhooks and does nothing else
   flowker export all.ndjson        everything in the database, for an empty one: flowker import
 
 Exit codes: 0 ended in good order, 1 failed, 2 the command line is wrong,
@@ -91,6 +103,7 @@ fn command() -> Command {
                     .value_parser(value_parser!(PathBuf)),
             ),
         )
+        .subcommand(keys::command())
         .subcommand(with_settings(export(), is_of_store))
         .subcommand(with_settings(import(), is_of_store))
 }
@@ -151,6 +164,7 @@ pub fn order() -> Order {
         Some(("demo", matches)) => Order::Demo(values(matches)),
         Some(("migrate", matches)) => Order::Migrate(values(matches)),
         Some(("doctor", matches)) => Order::Doctor(values(matches)),
+        Some(("keys", matches)) => keys::order(matches),
         Some(("check", matches)) => Order::Check(file(matches).unwrap_or_default()),
         Some(("export", matches)) => Order::Export {
             values: values(matches),

@@ -11,10 +11,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use flowker_core::net::AllowEntry;
+use flowker_http::Cors;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-pub use values::{Database, LogFormat, LogLevel};
+pub use values::{Database, LogFormat, LogLevel, duration};
 
 /// One thing that an operator can set, by environment variable or by flag.
 #[derive(Debug)]
@@ -54,14 +55,26 @@ pub const SETTINGS: &[Setting] = &[
         name: "API_KEY",
         default: "",
         expected: "keys of 8 to 255 visible ASCII characters, separated by commas",
-        help: "What callers must send as X-API-Key. Several keys allow rotation. Without one, a key is \
-               made at the first start and printed once.",
+        help: "Keys that callers may send as X-API-Key and that may do everything, beside those that \
+               flowker keys makes. Without one, a key is made at the first start and printed once.",
     },
     Setting {
         name: "API_KEY_ENABLED",
         default: "true",
         expected: "true or false",
         help: "Whether callers need a key. false opens every route to everybody who can connect.",
+    },
+    Setting {
+        name: "CORS_ALLOWED_ORIGINS",
+        default: "",
+        expected: "origins such as https://console.example.com, separated by commas, or *",
+        help: "From which origins browsers may call. Empty: from none.",
+    },
+    Setting {
+        name: "FAULT_INJECTION_ENABLED",
+        default: "false",
+        expected: "true or false",
+        help: "Whether callers may make requests fail with X-Test-Fault-Injection. For tests only.",
     },
     Setting {
         name: "SECRETS_KEY",
@@ -191,6 +204,10 @@ pub struct Config {
     pub database_pooled: bool,
     /// Keys that callers may send; `None` if no key is asked for; empty: make one.
     pub api_keys: Option<Vec<SecretString>>,
+    /// From which origins browsers may call.
+    pub cors: Cors,
+    /// Whether callers may make requests fail.
+    pub injects_faults: bool,
     /// Encrypts provider configurations.
     pub secrets_key: Option<[u8; 32]>,
     /// Whether private destinations may be called.
@@ -335,6 +352,8 @@ impl Config {
             database: reader.read_explained("DATABASE_URL", values::database)?,
             database_pooled: reader.read("DATABASE_POOLER", values::pooler)?,
             api_keys: keys_enabled.then_some(api_keys),
+            cors: reader.read("CORS_ALLOWED_ORIGINS", Cors::parse)?,
+            injects_faults: reader.read("FAULT_INJECTION_ENABLED", values::boolean)?,
             secrets_key: reader.read("SECRETS_KEY", values::optional(values::secrets_key))?,
             ssrf_allow_private: reader.read("SSRF_ALLOW_PRIVATE", values::boolean)?,
             outbound_allow: reader.read("OUTBOUND_ALLOW", values::list)?,

@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod demo;
 mod doctor;
+mod keys;
 mod migrate;
 mod sealed;
 mod serve;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Order::Export { values, file, force } => {
             configured(&values, |config| transfer::export(config, file, force))
         }
+        Order::Keys { values, order } => configured(&values, |config| keys::keys(config, order)),
         Order::Import { values, file } => {
             configured(&values, |config| transfer::import(config, file))
         }

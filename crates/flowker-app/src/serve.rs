@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use flowker_core::access::ApiKeyTable;
 use flowker_core::ports::IdempotencyStore;
 use flowker_core::routing::RouteTable;
 use flowker_http::{Limits, Server, Shutdown};
@@ -23,6 +24,10 @@ use crate::wire::{Wired, wire};
 /// How often routes that another process changed are looked for, whether or not the store hints at
 /// a change: seen within a second, the look included.
 const ROUTES_POLL: Duration = Duration::from_millis(500);
+
+/// How often API keys that another process made or revoked are looked for: seen within a second, the
+/// look included.
+const API_KEYS_POLL: Duration = Duration::from_millis(500);
 
 /// How often expired idempotency keys are forgotten, and how many in one write.
 const PURGE_INTERVAL: Duration = Duration::from_mins(1);
@@ -64,11 +69,21 @@ pub async fn run(
     let address = listener.local_addr()?;
     let mut signals = Signals::listen()?;
     follow_routes_once(&routes).await?;
+    let api_keys = app.access.keys.clone();
+    if let Some(api_keys) = &api_keys {
+        api_keys.refresh().await?;
+    }
+    if config.injects_faults {
+        warn!("FAULT_INJECTION_ENABLED is on: every caller can make requests fail. For tests only");
+    }
     engine.start().await.context("the store cannot be told that this process is alive")?;
 
     let (tasks, chores) = (TaskTracker::new(), CancellationToken::new());
     let following = follow_routes(Arc::clone(&routes), store.route_changes());
     tasks.spawn(chores.clone().run_until_cancelled_owned(following));
+    if let Some(api_keys) = api_keys {
+        tasks.spawn(chores.clone().run_until_cancelled_owned(follow_api_keys(api_keys)));
+    }
     tasks.spawn(chores.clone().run_until_cancelled_owned(purge_keys(store.ports().keys)));
     let housekeeping = keep_house(store.clone(), config.execution_retention);
     tasks.spawn(chores.clone().run_until_cancelled_owned(housekeeping));
@@ -154,6 +169,19 @@ async fn follow_routes_once(routes: &RouteTable) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// While the store cannot be asked, the keys that were read last stay good.
+async fn follow_api_keys(keys: Arc<ApiKeyTable>) {
+    let mut ticks = interval(API_KEYS_POLL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = keys.refresh().await {
+            let error = format!("{:#}", anyhow::Error::from(error));
+            warn!(error, "API keys could not be read");
+        }
+    }
 }
 
 async fn purge_keys(keys: Arc<dyn IdempotencyStore>) {

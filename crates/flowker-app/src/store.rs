@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use flowker_core::ports::{
-    Archive, Clock, ExecutionStore, IdempotencyStore, ProviderConfigStore, SharedValues,
-    StoreError, WorkflowStore,
+    ApiKeyStore, Archive, Clock, ExecutionStore, IdempotencyStore, ProviderConfigStore,
+    SharedValues, StoreError, WorkflowStore,
 };
 use flowker_postgres::{ConnectionUrl, PostgresStore};
 use flowker_sqlite::SqliteStore;
@@ -44,6 +44,8 @@ pub struct Ports {
     pub workflows: Arc<dyn WorkflowStore>,
     /// Provider configurations.
     pub configs: Arc<dyn ProviderConfigStore>,
+    /// API keys.
+    pub api_keys: Arc<dyn ApiKeyStore>,
     /// What processes share.
     pub shared: Arc<dyn SharedValues>,
 }
@@ -55,6 +57,7 @@ impl Ports {
             + IdempotencyStore
             + WorkflowStore
             + ProviderConfigStore
+            + ApiKeyStore
             + SharedValues
             + Clone
             + 'static,
@@ -65,6 +68,7 @@ impl Ports {
             keys: store.clone(),
             workflows: store.clone(),
             configs: store.clone(),
+            api_keys: store.clone(),
             shared: store,
         }
     }

@@ -1,8 +1,9 @@
-//! The real clock and the real ids.
+//! The real clock, the real ids and real randomness.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use flowker_core::ports::{Clock, IdSource};
+use flowker_core::ports::{Clock, IdSource, Secrets};
+use flowker_core::refusal::BoxError;
 use flowker_core::time::Timestamp;
 use uuid::Uuid;
 
@@ -28,5 +29,17 @@ pub struct RisingIds;
 impl IdSource for RisingIds {
     fn next_id(&self) -> Uuid {
         Uuid::now_v7()
+    }
+}
+
+/// What the system has of randomness.
+#[derive(Debug)]
+pub struct SystemSecrets;
+
+impl Secrets for SystemSecrets {
+    fn next_secret(&self) -> Result<[u8; 32], BoxError> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes)?;
+        Ok(bytes)
     }
 }

@@ -254,6 +254,7 @@ fn counted(tally: &Tally) -> String {
             Kind::Version => "versions",
             Kind::Route => "routes",
             Kind::ProviderConfig => "provider configurations",
+            Kind::ApiKey => "API keys",
             Kind::SharedValue => "shared values",
             Kind::Execution => "executions",
             Kind::Key => "idempotency keys",

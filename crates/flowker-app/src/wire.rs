@@ -9,10 +9,10 @@ use flowker_core::net::OutboundPolicy;
 use flowker_core::plans::Plans;
 use flowker_core::ports::{Clock, IdSource, ProviderConfigStore, WorkflowStore};
 use flowker_core::routing::RouteTable;
-use flowker_core::service::{Executions, ProviderConfigs, Workflows};
+use flowker_core::service::{ApiKeys, Executions, ProviderConfigs, Workflows};
 use flowker_core::trigger::{Starter, Trigger};
 use flowker_engine::Engine;
-use flowker_http::{App, GovernorRates, Readiness, StoreHealth};
+use flowker_http::{Access, App, GovernorRates, Readiness, StoreHealth};
 use flowker_providers::{ClientLimits, HttpClient, native_roots, providers};
 use tracing::warn;
 
@@ -20,7 +20,7 @@ use crate::access;
 use crate::config::Config;
 use crate::sealed::SealedConfigs;
 use crate::store::{Ports, Store};
-use crate::system::{RisingIds, SystemClock};
+use crate::system::{RisingIds, SystemClock, SystemSecrets};
 use crate::transfer;
 
 /// Everything that runs, put together.
@@ -41,7 +41,7 @@ pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
     let ids: Arc<dyn IdSource> = Arc::new(RisingIds);
     let store = Store::open(config, &clock).await?;
     transfer::expect_whole(&*store.archive()).await?;
-    let Ports { executions, keys, workflows, configs, shared } = store.ports();
+    let Ports { executions, keys, workflows, configs, api_keys, shared } = store.ports();
     let configs: Arc<dyn ProviderConfigStore> =
         Arc::new(SealedConfigs::new(configs, config.secrets_key));
     let policy = OutboundPolicy {
@@ -78,6 +78,7 @@ pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
         retention: config.idempotency_retention,
         wait_max: config.wait_max,
     });
+    let table = access::api_keys(config, Arc::clone(&api_keys), &*shared).await?;
     let app = App {
         trigger: Trigger::new(
             Arc::clone(&routes),
@@ -105,10 +106,19 @@ pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
             store: configs,
             catalog: Arc::clone(&catalog),
             clock: Arc::clone(&clock),
-            ids,
+            ids: Arc::clone(&ids),
         },
         catalog,
-        api_keys: access::api_keys(config, &*shared).await?,
+        api_keys: ApiKeys {
+            store: api_keys,
+            table: table.clone(),
+            clock: Arc::clone(&clock),
+            ids,
+            secrets: Arc::new(SystemSecrets),
+        },
+        access: Access { keys: table, ..Access::default() },
+        cors: config.cors.clone(),
+        injects_faults: config.injects_faults,
         cursor_key: access::cursor_key(&*shared).await?,
         clock: Arc::clone(&clock),
         readiness: Arc::new(Probe { store: store.clone(), workflows, clock }),

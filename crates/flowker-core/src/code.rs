@@ -86,13 +86,22 @@ codes! {
     IdempotencyKeyReused "FLK-0510" "The idempotency key was used with another request.";
     IdempotencyKeyMalformed "FLK-0511" "The Idempotency-Key header is malformed or repeated.";
     ExecutionState "FLK-0520" "The execution is already terminal, or not yet terminal.";
+    ApiKeyNotFound "FLK-0700" "There is no such API key.";
+    ApiKeyNameTaken "FLK-0701" "Another API key has or had this name.";
+    ApiKeyOver "FLK-0702" "The API key is revoked or has expired.";
+    ApiKeyInvalid "FLK-0703" "A member of the API key is not valid.";
+    ApiKeysTooMany "FLK-0704" "There are 1,000 API keys already.";
+    FaultTimeout "FLK-0800" "A timeout that the request asked for.";
+    FaultUnavailable "FLK-0801" "An outage that the request asked for.";
     Overloaded "FLK-0900" "The service is overloaded or stopping.";
     StoreUnavailable "FLK-0901" "The store is unavailable, or its answer was lost.";
     BodyTooSlow "FLK-0902" "The body did not arrive in time.";
     MediaUnsupported "FLK-0903" "The content coding or media type is not accepted.";
+    IssuerUnavailable "FLK-0904" "The issuer of tokens cannot be asked for its keys.";
     Internal "FLK-9999" "An unexpected failure of the service.";
+    Forbidden "FORBIDDEN" "The caller may not do this.";
     CursorInvalid "INVALID_CURSOR" "The cursor cannot be used.";
-    Unauthorized "UNAUTHORIZED" "The API key is missing or wrong.";
+    Unauthorized "UNAUTHORIZED" "The credentials are missing or wrong.";
     ExecutorConfigInvalid "WORKFLOW_INVALID_EXECUTOR_CONFIG" "An executor node lacks its executor, or its data is refused by the executor's schema.";
 }
 

@@ -56,6 +56,10 @@ id!(
     ProviderConfigId
 );
 id!(
+    /// One API key, through all its rotations.
+    ApiKeyId
+);
+id!(
     /// One process that drives executions, new at each start.
     ReplicaId
 );

@@ -6,6 +6,7 @@
 //! Start with [`trigger`] for how a webhook becomes an execution, with [`execution::advance`] for
 //! how an execution goes on, and with [`ports`] to write an adapter.
 
+pub mod access;
 pub mod actor;
 pub mod archive;
 pub mod catalog;

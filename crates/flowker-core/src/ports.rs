@@ -5,6 +5,8 @@
 //! transaction crosses a port. An answer with several meanings is an enum. `flowker-testkit` has a
 //! suite for each store port that proves its MUSTs.
 
+mod access;
+mod api_key;
 mod archive;
 mod execution;
 mod idempotency;
@@ -14,6 +16,10 @@ mod runtime;
 mod shared;
 mod workflow;
 
+pub use access::{
+    AccessError, Authorizer, Bearer, Question, Secrets, TokenError, TokenVerifier, Verdict,
+};
+pub use api_key::{ApiKey, ApiKeyPage, ApiKeyQuery, ApiKeyStore, ApiKeyWritten, PreviousKey};
 pub use archive::Archive;
 pub use execution::{
     Acceptance, Append, CancelAnswer, Claim, ExecutionPage, ExecutionQuery, ExecutionSort,
@@ -36,6 +42,8 @@ pub use workflow::{
 
 #[cfg(feature = "mocks")]
 pub use {
+    access::{MockAuthorizer, MockSecrets, MockTokenVerifier},
+    api_key::MockApiKeyStore,
     archive::MockArchive,
     execution::MockExecutionStore,
     idempotency::MockIdempotencyStore,

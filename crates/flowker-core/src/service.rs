@@ -3,6 +3,7 @@
 //! Each takes a request's body as a value, names every member that is wrong, and answers a
 //! [`Refusal`](crate::refusal::Refusal) whose code says why nothing was done.
 
+mod api_keys;
 mod executions;
 pub mod masking;
 mod provider_configs;
@@ -10,8 +11,12 @@ mod validate;
 mod workflows;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
+pub use api_keys::{
+    ApiKeys, KEY_PREFIX, KEYS_MAX, KeyText, NewKey, NewKeyOrder, OVERLAP, OVERLAP_MAX,
+    RotationOrder,
+};
 pub use executions::{Executions, NamedStep};
 pub use provider_configs::{DESCRIPTION_BYTES_MAX, ProviderConfigs};
 pub use workflows::{Workflows, check_document};

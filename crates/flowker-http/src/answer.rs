@@ -5,11 +5,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use flowker_core::actor::{Actor, ActorKind};
+use flowker_core::actor::Actor;
 use flowker_core::code::Code;
 use flowker_core::json;
 use flowker_core::refusal::Refusal;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::Full;
@@ -19,16 +19,18 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
 
+use crate::access::{Caller, Presented};
 use crate::app::App;
 use crate::body;
 use crate::error::{Failure, Transport};
 use crate::extract;
+use crate::faults;
 use crate::forwarded::remote_ip;
 use crate::handle::{self, Call, Reply, body_limit};
 use crate::hygiene;
 use crate::limits::Limits;
 use crate::problem;
-use crate::route;
+use crate::route::{self, Found};
 use crate::shutdown::Shutdown;
 
 /// How soon a caller may come back that found no room, in seconds.
@@ -81,6 +83,7 @@ pub(crate) async fn answer(
     let request_id = extract::request_id(&parts.headers);
     let as_problem = problem::is_wanted(&parts.headers);
     let (version, is_head) = (parts.version, parts.method == Method::HEAD);
+    let origin = parts.headers.get(header::ORIGIN).cloned();
     // Whether its body still comes after a refusal is up to the caller: what follows on the
     // connection could be either.
     let awaits_continue = parts.headers.contains_key(header::EXPECT);
@@ -90,7 +93,7 @@ pub(crate) async fn answer(
         http.route = tracing::field::Empty,
         request.id = request_id.to_str().unwrap_or_default(),
     );
-    let carried_out = carry_out(door, peer, parts, body, &request_id);
+    let carried_out = carry_out(Arc::clone(&door), peer, parts, body, &request_id);
     let mut response = match carried_out.instrument(span.clone()).await {
         Ok(reply) => response(reply),
         Err(failure) => {
@@ -104,6 +107,7 @@ pub(crate) async fn answer(
         }
     };
     response.headers_mut().insert(extract::REQUEST_ID, request_id);
+    door.app.cors.mark(origin.as_ref(), response.headers_mut());
     if is_head { without_body(response) } else { response }
 }
 
@@ -118,18 +122,20 @@ async fn carry_out(
     if parts.method == Method::CONNECT {
         return Err(Transport::MethodNotAllowed { allow: route::ANY_METHOD.to_owned() }.into());
     }
+    if let Some(reply) = door.app.cors.preflight(&parts) {
+        return Ok(reply);
+    }
     let path = parts.uri.path();
     if path == "*" {
         return Ok(all_methods());
     }
-    let mut slot = None;
-    if route::is_guarded(path) {
-        // Shed before any work: a refusal must be cheaper than an answer.
-        slot = Some(door.take_slot()?);
-        // Before the route is looked up, so that strangers do not learn which there are.
-        authenticate(&door.app, &parts.headers)?;
+    if door.app.injects_faults {
+        faults::inject(&parts.headers).await?;
     }
-    let found = route::resolve(&parts.method, path)?;
+    // Shed before any work: a refusal must be cheaper than an answer.
+    let slot = route::is_guarded(path).then(|| door.take_slot()).transpose()?;
+    let remote_ip = remote_ip(peer, &parts.headers, &door.limits.trusted_proxies);
+    let (actor, found) = admit(&door, &parts, remote_ip).await?;
     Span::current().record("http.route", tracing::field::debug(found.endpoint));
     // Before the body is polled, so that no `100 Continue` invites what is refused anyway.
     let (limit, too_large) = body_limit(found.endpoint);
@@ -139,10 +145,9 @@ async fn carry_out(
             None => Transport::BodyTooLarge { limit }.into(),
         });
     }
-    let remote_ip = remote_ip(peer, &parts.headers, &door.limits.trusted_proxies);
     let call = Call {
         remote_ip,
-        actor: Actor { kind: ActorKind::ApiKey, id: "default".to_owned(), ip: remote_ip },
+        actor,
         door: Arc::clone(&door),
         parts,
         body,
@@ -163,15 +168,20 @@ async fn carry_out(
     }
 }
 
-/// Lets a caller in that presents one of the keys, once.
-fn authenticate(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(keys) = &app.api_keys else { return Ok(()) };
-    let mut presented = headers.get_all(extract::API_KEY).iter();
-    match (presented.next(), presented.next()) {
-        (Some(key), None) if keys.contains(key.as_bytes()) => Ok(()),
-        // One answer for all: which of them it was is nobody's business.
-        _ => Err(Refusal::plain(Code::Unauthorized)),
+/// Finds out who calls, where the request leads, and whether the caller may go there. Every 401 and
+/// 403 of the door itself is decided here; a webhook's own token and signature are the route's.
+async fn admit(door: &Door, parts: &Parts, ip: IpAddr) -> Result<(Actor, Found), Failure> {
+    let (path, access) = (parts.uri.path(), &door.app.access);
+    if !route::is_guarded(path) {
+        return Ok((Caller::anonymous(ip).actor, route::resolve(&parts.method, path)?));
     }
+    // Before the route is looked up, so that strangers do not learn which there are.
+    let (is_webhook, now) = (route::is_webhook(path), door.app.clock.now());
+    let caller =
+        access.identify(Presented { headers: &parts.headers, is_webhook, ip, now }).await?;
+    let found = route::resolve(&parts.method, path)?;
+    access.permit(&caller, &parts.method, found.endpoint).await?;
+    Ok((caller.actor, found))
 }
 
 /// The answer to `OPTIONS *`.
@@ -208,21 +218,15 @@ fn without_body(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
 /// Logs a failure, once: nobody else does.
 fn log(failure: &Failure) {
     let status = failure.status().as_u16();
+    let error = Chain(failure.as_error());
     match failure {
         Failure::Refused { refusal, .. } if refusal.code == Code::Overloaded => {
-            tracing::warn!(http.response.status_code = status, error = %refusal, "request shed");
+            tracing::warn!(http.response.status_code = status, %error, "request shed");
         }
-        Failure::Refused { refusal, .. } if 500 <= status => {
-            let error = Chain(refusal);
+        Failure::Refused { .. } | Failure::Denied(_) if 500 <= status => {
             tracing::error!(http.response.status_code = status, %error, "request failed");
         }
-        Failure::Refused { refusal, .. } => {
-            let error = Chain(refusal);
-            tracing::debug!(http.response.status_code = status, %error, "request refused");
-        }
-        Failure::Transport(error) => {
-            tracing::debug!(http.response.status_code = status, %error, "request refused");
-        }
+        _ => tracing::debug!(http.response.status_code = status, %error, "request refused"),
     }
 }
 

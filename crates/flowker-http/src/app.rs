@@ -7,10 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use flowker_core::catalog::Catalog;
 use flowker_core::ports::Clock;
-use flowker_core::service::{Executions, ProviderConfigs, Workflows};
+use flowker_core::service::{ApiKeys, Executions, ProviderConfigs, Workflows};
 use flowker_core::trigger::Trigger;
 
-use crate::keys::ApiKeys;
+use crate::access::Access;
+use crate::cors::Cors;
 
 /// The use-cases behind the routes, and what the door asks of its callers.
 #[derive(Debug)]
@@ -25,8 +26,14 @@ pub struct App {
     pub provider_configs: ProviderConfigs,
     /// What workflows can be built from.
     pub catalog: Arc<Catalog>,
-    /// Who may call. `None` leaves every route open.
-    pub api_keys: Option<Arc<ApiKeys>>,
+    /// API keys.
+    pub api_keys: ApiKeys,
+    /// Who may call.
+    pub access: Access,
+    /// From which origins browsers may call.
+    pub cors: Cors,
+    /// Whether requests may ask for a failure. For tests only.
+    pub injects_faults: bool,
     /// What page cursors are signed with. The same on all replicas.
     pub cursor_key: [u8; 32],
     /// Tells the time in answers.

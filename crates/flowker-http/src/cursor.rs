@@ -32,6 +32,7 @@ pub(crate) struct Place {
 pub(crate) enum List {
     Workflows,
     ProviderConfigs,
+    ApiKeys,
     Executions,
 }
 
@@ -40,6 +41,7 @@ impl List {
         match self {
             Self::Workflows => "workflows",
             Self::ProviderConfigs => "provider-configurations",
+            Self::ApiKeys => "api-keys",
             Self::Executions => "executions",
         }
     }

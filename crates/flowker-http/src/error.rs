@@ -1,10 +1,13 @@
 //! Everything that can go wrong with a request, and the status that says so.
 
+use std::error::Error as StdError;
 use std::fmt;
 
 use flowker_core::code::Code;
 use flowker_core::refusal::Refusal;
 use http::StatusCode;
+
+use crate::access::Denial;
 
 /// Why a request is not answered as its caller hoped.
 #[derive(Debug)]
@@ -15,7 +18,11 @@ pub(crate) enum Failure {
         refusal: Refusal,
         /// Where the contract has another title than the code's own.
         title: Option<&'static str>,
+        /// Which credentials are asked for.
+        challenge: Option<&'static str>,
     },
+    /// By the access manager, in the contract's plain text or in its own words.
+    Denied(Denial),
     /// By the door, before any use-case was asked.
     Transport(Transport),
 }
@@ -85,13 +92,28 @@ impl Transport {
 impl Failure {
     /// A refusal under a title of its own.
     pub(crate) fn titled(refusal: Refusal, title: &'static str) -> Self {
-        Self::Refused { refusal, title: Some(title) }
+        Self::Refused { refusal, title: Some(title), challenge: None }
+    }
+
+    /// A refusal of credentials, or of a lack of them.
+    pub(crate) fn challenged(refusal: Refusal, challenge: &'static str) -> Self {
+        Self::Refused { refusal, title: None, challenge: Some(challenge) }
     }
 
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Refused { refusal, .. } => status(refusal.code),
+            Self::Denied(denial) => denial.status(),
             Self::Transport(transport) => transport.status(),
+        }
+    }
+
+    /// The error behind it, with its causes.
+    pub(crate) fn as_error(&self) -> &(dyn StdError + 'static) {
+        match self {
+            Self::Refused { refusal, .. } => refusal,
+            Self::Denied(denial) => denial,
+            Self::Transport(transport) => transport,
         }
     }
 
@@ -103,7 +125,8 @@ impl Failure {
                 refusal.code,
                 Code::BodyTooSlow | Code::WebhookBodyTooLarge | Code::ExecuteBodyTooLarge
             ),
-            Self::Transport(Transport::NotFound | Transport::MethodNotAllowed { .. }) => false,
+            Self::Denied(_)
+            | Self::Transport(Transport::NotFound | Transport::MethodNotAllowed { .. }) => false,
             Self::Transport(_) => true,
         }
     }
@@ -111,7 +134,14 @@ impl Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused { refusal, title: None }
+        let challenge = challenge(refusal.code);
+        Self::Refused { refusal, title: None, challenge }
+    }
+}
+
+impl From<Denial> for Failure {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
     }
 }
 
@@ -121,12 +151,13 @@ impl From<Transport> for Failure {
     }
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused { refusal, .. } => refusal.fmt(f),
-            Self::Transport(transport) => transport.fmt(f),
-        }
+/// Which credentials of a route a 401 asks for (RFC 9110 §11.6.1 wants it said). What the door
+/// itself asks for depends on how it is set up.
+const fn challenge(code: Code) -> Option<&'static str> {
+    match code {
+        Code::WebhookTokenWrong => Some("WebhookToken header=\"X-Webhook-Token\""),
+        Code::SignatureWrong => Some("WebhookSignature"),
+        _ => None,
     }
 }
 
@@ -155,10 +186,12 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         | Code::PageSizeInvalid
         | Code::SortOrderInvalid
         | Code::IdempotencyKeyMissing
-        | Code::IdempotencyKeyMalformed => StatusCode::BAD_REQUEST,
+        | Code::IdempotencyKeyMalformed
+        | Code::ApiKeyInvalid => StatusCode::BAD_REQUEST,
         Code::Unauthorized | Code::WebhookTokenWrong | Code::SignatureWrong => {
             StatusCode::UNAUTHORIZED
         }
+        Code::Forbidden => StatusCode::FORBIDDEN,
         Code::WorkflowNotFound
         | Code::ExecutorUnknown
         | Code::ExecutorNotFound
@@ -168,13 +201,15 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         | Code::ProviderConfigNotFound
         | Code::ProviderUnknown
         | Code::RouteNotFound
-        | Code::ExecutionNotFound => StatusCode::NOT_FOUND,
+        | Code::ExecutionNotFound
+        | Code::ApiKeyNotFound => StatusCode::NOT_FOUND,
         Code::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
         Code::WorkflowNameTaken
         | Code::ProviderConfigNameTaken
         | Code::Conflict
         | Code::RouteTaken
-        | Code::ExecutionState => StatusCode::CONFLICT,
+        | Code::ExecutionState
+        | Code::ApiKeyNameTaken => StatusCode::CONFLICT,
         Code::WebhookBodyTooLarge | Code::ExecuteBodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::MediaUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::TransitionNotAllowed
@@ -191,10 +226,16 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         | Code::PayloadRefused
         | Code::WorkflowNotActive
         | Code::ExecutionNotFinished
-        | Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+        | Code::IdempotencyKeyReused
+        | Code::ApiKeyOver
+        | Code::ApiKeysTooMany => StatusCode::UNPROCESSABLE_ENTITY,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        Code::Overloaded | Code::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Overloaded
+        | Code::StoreUnavailable
+        | Code::IssuerUnavailable
+        | Code::FaultUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::FaultTimeout => StatusCode::GATEWAY_TIMEOUT,
     }
 }
 

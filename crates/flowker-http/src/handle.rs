@@ -1,5 +1,6 @@
 //! What each endpoint does: read what it needs, call a use-case, show what came of it.
 
+mod api_keys;
 mod catalog;
 mod executions;
 mod health;
@@ -19,7 +20,7 @@ use flowker_core::trigger::Begun;
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use serde_json::Value;
 
 use crate::answer::Door;
@@ -71,6 +72,15 @@ impl Call {
         );
         let document = document.await?;
         Ok((self.door, document))
+    }
+
+    /// The same, where a request without a body asks for what is usual.
+    async fn optional_document(self) -> Result<(Arc<Door>, Value), Failure> {
+        if self.body.is_end_stream() {
+            return Ok((self.door, Value::Null));
+        }
+        let (door, document) = self.document().await?;
+        Ok((door, document.value))
     }
 }
 
@@ -167,6 +177,11 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Result<Reply, Fa
         Endpoint::DeleteProviderConfig => provider_configs::delete(call).await,
         Endpoint::DisableProviderConfig => provider_configs::disable(call).await,
         Endpoint::EnableProviderConfig => provider_configs::enable(call).await,
+        Endpoint::CreateApiKey => api_keys::create(call).await,
+        Endpoint::ListApiKeys => api_keys::list(call).await,
+        Endpoint::ShowApiKey => api_keys::show(call).await,
+        Endpoint::RotateApiKey => api_keys::rotate(call).await,
+        Endpoint::RevokeApiKey => api_keys::revoke(call).await,
         Endpoint::Health => Ok(health::health(&call).await),
         Endpoint::Ready => Ok(health::ready(&call).await),
         Endpoint::Version => Ok(health::version(&call)),

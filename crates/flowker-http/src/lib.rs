@@ -1,20 +1,22 @@
 //! The inbound adapter: the HTTP contract over raw hyper, HTTP/1.1 and HTTP/2 without TLS.
 //!
 //! [`Server`] accepts connections and decides which protocol they speak. Each request then goes
-//! through one function, `answer::answer`, which reads top to bottom: framing, room, API key,
-//! route, declared length, handler. Handlers read what they need, call a use-case of
+//! through one function, `answer::answer`, which reads top to bottom: framing, room, who calls,
+//! route, whether the caller may, declared length, handler. Handlers read what they need, call a use-case of
 //! `flowker-core`, and show what came of it. No status code is chosen anywhere else.
 
+mod access;
 mod answer;
 mod app;
 mod body;
+mod cors;
 mod cursor;
 mod error;
 mod extract;
+mod faults;
 mod forwarded;
 mod handle;
 mod hygiene;
-mod keys;
 mod limits;
 mod paging;
 mod problem;
@@ -24,8 +26,9 @@ mod server;
 mod show;
 mod shutdown;
 
+pub use access::Access;
 pub use app::{App, Readiness, StoreHealth};
-pub use keys::ApiKeys;
+pub use cors::Cors;
 pub use limits::Limits;
 pub use rates::GovernorRates;
 pub use route::{Endpoint, ROUTES};

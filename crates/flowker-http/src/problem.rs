@@ -1,6 +1,5 @@
 //! The one place where error bodies are made.
 
-use flowker_core::code::Code;
 use flowker_core::json;
 use flowker_core::refusal::Fault;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -37,10 +36,22 @@ pub(crate) fn response(
     as_problem: bool,
 ) -> Response<Full<Bytes>> {
     let status = failure.status();
-    let body = Value::Object(body(failure, status, request_id, as_problem));
-    let mut response = Response::new(Full::new(json::to_bytes(&body).into()));
+    let (body, media_type) = match failure {
+        Failure::Denied(denial) => denial.body(),
+        Failure::Refused { refusal, title, .. } => {
+            let title = title.unwrap_or_else(|| default_title(status));
+            let code = refusal.code.as_str().into();
+            let told = Told { code, title, message: &refusal.message, faults: &refusal.faults };
+            written(told, status, request_id, as_problem)
+        }
+        Failure::Transport(transport) => {
+            let (code, message) = (status.as_u16().into(), &transport.to_string());
+            let told = Told { code, title: TRANSPORT_TITLE, message, faults: &[] };
+            written(told, status, request_id, as_problem)
+        }
+    };
+    let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
-    let media_type = if as_problem { PROBLEM_JSON } else { "application/json" };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     for (name, value) in headers_of(failure) {
@@ -49,23 +60,22 @@ pub(crate) fn response(
     response
 }
 
-fn body(
-    failure: &Failure,
+/// What a caller is told.
+struct Told<'a> {
+    code: Value,
+    title: &'a str,
+    message: &'a str,
+    faults: &'a [Fault],
+}
+
+/// A body, and its media type.
+fn written(
+    told: Told<'_>,
     status: StatusCode,
     request_id: &HeaderValue,
     as_problem: bool,
-) -> Map<String, Value> {
-    let (code, title, message, faults): (Value, _, _, &[Fault]) = match failure {
-        Failure::Refused { refusal, title } => (
-            refusal.code.as_str().into(),
-            title.unwrap_or_else(|| default_title(status)),
-            refusal.message.clone(),
-            &refusal.faults,
-        ),
-        Failure::Transport(transport) => {
-            (status.as_u16().into(), TRANSPORT_TITLE, transport.to_string(), &[])
-        }
-    };
+) -> (Vec<u8>, &'static str) {
+    let Told { code, title, message, faults } = told;
     let request_id = request_id.to_str().unwrap_or_default();
     let mut body = Map::new();
     body.insert("code".to_owned(), code);
@@ -81,7 +91,8 @@ fn body(
     if !faults.is_empty() {
         body.insert("fields".to_owned(), fields(faults));
     }
-    body
+    let media_type = if as_problem { PROBLEM_JSON } else { "application/json" };
+    (json::to_bytes(&Value::Object(body)), media_type)
 }
 
 /// What is wrong by member. Of several faults of one member the first is told; the whole document
@@ -98,13 +109,13 @@ fn fields(faults: &[Fault]) -> Value {
 fn headers_of(failure: &Failure) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = Vec::new();
     match failure {
-        Failure::Refused { refusal, .. } => {
+        Failure::Refused { refusal, challenge, .. } => {
             if let Some(delay) = refusal.retry_after {
                 // Rounded up: who comes back earlier is refused again.
                 let seconds = delay.as_secs() + u64::from(0 < delay.subsec_nanos());
                 headers.push((header::RETRY_AFTER, seconds.max(1).into()));
             }
-            if let Some(challenge) = challenge(refusal.code) {
+            if let Some(challenge) = challenge {
                 headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
             }
         }
@@ -113,17 +124,10 @@ fn headers_of(failure: &Failure) -> Vec<(HeaderName, HeaderValue)> {
                 headers.push((header::ALLOW, allow));
             }
         }
-        Failure::Transport(_) => {}
+        Failure::Denied(denial) if denial.status() == StatusCode::UNAUTHORIZED => {
+            headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        }
+        Failure::Denied(_) | Failure::Transport(_) => {}
     }
     headers
-}
-
-/// Which credentials a 401 asks for (RFC 9110 §11.6.1 wants it said).
-const fn challenge(code: Code) -> Option<&'static str> {
-    match code {
-        Code::Unauthorized => Some("ApiKey header=\"X-API-Key\""),
-        Code::WebhookTokenWrong => Some("WebhookToken header=\"X-Webhook-Token\""),
-        Code::SignatureWrong => Some("WebhookSignature"),
-        _ => None,
-    }
 }

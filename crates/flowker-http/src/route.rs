@@ -43,6 +43,11 @@ pub enum Endpoint {
     DeleteProviderConfig,
     DisableProviderConfig,
     EnableProviderConfig,
+    CreateApiKey,
+    ListApiKeys,
+    ShowApiKey,
+    RotateApiKey,
+    RevokeApiKey,
     Health,
     Ready,
     Version,
@@ -84,6 +89,11 @@ pub static ROUTES: &[(Method, &str, Endpoint)] = &[
     (Method::DELETE, "/v1/provider-configurations/{id}", Endpoint::DeleteProviderConfig),
     (Method::POST, "/v1/provider-configurations/{id}/disable", Endpoint::DisableProviderConfig),
     (Method::POST, "/v1/provider-configurations/{id}/enable", Endpoint::EnableProviderConfig),
+    (Method::POST, "/v1/api-keys", Endpoint::CreateApiKey),
+    (Method::GET, "/v1/api-keys", Endpoint::ListApiKeys),
+    (Method::GET, "/v1/api-keys/{id}", Endpoint::ShowApiKey),
+    (Method::POST, "/v1/api-keys/{id}/rotate", Endpoint::RotateApiKey),
+    (Method::DELETE, "/v1/api-keys/{id}", Endpoint::RevokeApiKey),
     (Method::GET, "/health", Endpoint::Health),
     (Method::GET, "/health/live", Endpoint::Health),
     (Method::GET, "/readyz", Endpoint::Ready),
@@ -108,7 +118,23 @@ pub(crate) struct Found {
     pub argument: String,
 }
 
-/// Whether a path belongs to the part that asks for an API key, be there something or not.
+/// Whether a path leads to webhooks.
+pub(crate) fn is_webhook(path: &str) -> bool {
+    strip_prefix(path, WEBHOOKS_PREFIX).is_some()
+}
+
+/// To which family a route belongs: its first segment behind `/v1`, but for what a workflow is
+/// executed with. Empty for what needs no credentials.
+pub(crate) fn family(endpoint: Endpoint) -> &'static str {
+    if endpoint == Endpoint::Execute {
+        return "executions";
+    }
+    let row = ROUTES.iter().find(|(_, _, it)| *it == endpoint);
+    let path = row.and_then(|(_, template, _)| template.strip_prefix("/v1/"));
+    path.and_then(|path| path.split('/').next()).unwrap_or_default()
+}
+
+/// Whether a path belongs to the part that asks for credentials, be there something or not.
 pub(crate) fn is_guarded(path: &str) -> bool {
     strip_prefix(path, "/v1").is_some()
 }
@@ -212,6 +238,15 @@ mod tests {
         check("POST", "/v1/webhooks", "Webhook");
         check("BREW", "/V1/WebHooks/A//b%2Fc/", "Webhook A//b%2Fc/");
         check("POST", "/v1/webhooksx", "404");
+    }
+
+    #[test]
+    fn every_guarded_row_has_a_family() {
+        for (_, template, endpoint) in ROUTES {
+            assert_eq!(family(*endpoint).is_empty(), !is_guarded(template), "{template}");
+        }
+        assert!(is_webhook("/V1/Webhooks") && is_webhook("/v1/webhooks//a"));
+        assert!(!is_webhook("/v1/webhooksx") && !is_webhook("/v1"));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! How the domain looks in JSON: which members there are, and which are left out when empty.
 
+mod api_key;
 mod catalog;
 mod execution;
 mod provider_config;
 mod workflow;
 
+pub(crate) use api_key::{api_key, new_api_key};
 pub(crate) use catalog::{
     WEBHOOK_TRIGGER, executor, executor_with_schema, provider, provider_with_schema, trigger,
     trigger_with_schema,

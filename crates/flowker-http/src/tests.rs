@@ -1,6 +1,8 @@
 //! The door as callers see it, over streams in memory and a clock that stands still.
 
+mod access;
 mod answers;
+mod browsers;
 mod connections;
 mod corpus;
 mod endpoints;

@@ -18,7 +18,7 @@ use crate::execution::archived as executions;
 use crate::row::{self, Columns, Values, escaped, one, refs};
 use crate::statement::Statement;
 use crate::workflow::archived as workflows;
-use crate::{idempotency, provider_config, shared};
+use crate::{api_key, idempotency, provider_config, shared};
 
 #[async_trait]
 impl Archive for PostgresStore {
@@ -115,6 +115,7 @@ static IS_EMPTY: Statement = Statement {
         SELECT NOT EXISTS (SELECT 1 FROM workflows)
            AND NOT EXISTS (SELECT 1 FROM workflow_versions)
            AND NOT EXISTS (SELECT 1 FROM provider_configs)
+           AND NOT EXISTS (SELECT 1 FROM api_keys)
            AND NOT EXISTS (SELECT 1 FROM shared_values WHERE name <> $1)
            AND NOT EXISTS (SELECT 1 FROM executions)
            AND NOT EXISTS (SELECT 1 FROM idempotency_keys) AS is_empty",
@@ -175,6 +176,7 @@ fn listing(kind: Kind) -> Listing {
         Kind::Version => workflows::VERSIONS,
         Kind::Route => workflows::ROUTES,
         Kind::ProviderConfig => provider_config::LISTING,
+        Kind::ApiKey => api_key::LISTING,
         Kind::Key => idempotency::LISTING,
         // Executions are listed apart, with their journals.
         Kind::SharedValue | Kind::Execution => SHARED_VALUES,
@@ -208,6 +210,7 @@ fn bounds(place: &Place) -> Values {
         }
         Place::Route(method, path) => vec![text(method), text(path.as_str())],
         Place::ProviderConfig(id) => vec![Box::new(*id.as_uuid())],
+        Place::ApiKey(id) => vec![Box::new(*id.as_uuid())],
         Place::SharedValue(name) => vec![text(name), text(ImportMark::NAME)],
         Place::Execution(id) => vec![Box::new(*id.as_uuid())],
         Place::Key(id, key) => vec![Box::new(*id.as_uuid()), text(key.as_str())],
@@ -218,7 +221,9 @@ fn bounds(place: &Place) -> Values {
 fn start(kind: Kind) -> Values {
     let empty = || Box::new(String::new());
     match kind {
-        Kind::Workflow | Kind::ProviderConfig | Kind::Execution => vec![Box::new(Uuid::nil())],
+        Kind::Workflow | Kind::ProviderConfig | Kind::ApiKey | Kind::Execution => {
+            vec![Box::new(Uuid::nil())]
+        }
         Kind::Version => vec![Box::new(Uuid::nil()), Box::new(0_i64)],
         Kind::Route => vec![empty(), empty()],
         Kind::SharedValue => vec![Box::new(None::<String>), Box::new(ImportMark::NAME)],
@@ -269,6 +274,7 @@ async fn restore(session: &Session, record: &Record) -> Result<bool, Undo<bool>>
         Record::Version(it) => workflows::insertion_of_version(it),
         Record::Route(it) => workflows::insertion_of_route(it),
         Record::ProviderConfig(it) => provider_config::insertion(it),
+        Record::ApiKey(it) => api_key::insertion(it),
         Record::SharedValue(it) => (&shared::KEEP, shared::values(&it.name, it.value.clone())),
         Record::Execution(_) | Record::Key(_) => return Ok(false),
     };
@@ -289,6 +295,7 @@ async fn get(session: &Session, place: &Place) -> Result<Option<Record>, Undo<bo
         Place::Version(..) => &workflows::GET_VERSION,
         Place::Route(..) => &workflows::GET_ROUTE,
         Place::ProviderConfig(_) => &provider_config::GET,
+        Place::ApiKey(_) => &api_key::GET,
         Place::SharedValue(_) => &GET_SHARED,
         Place::Execution(_) | Place::Key(..) => return Ok(None),
     };

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use flowker_core::archive::{
     Contents, Digest, ImportBegun, ImportMark, Kind, Place, Record, SharedValue,
 };
-use flowker_core::id::{ExecutionId, ProviderConfigId, WorkflowId};
+use flowker_core::id::{ApiKeyId, ExecutionId, ProviderConfigId, WorkflowId};
 use flowker_core::idempotency::IdempotencyKey;
 use flowker_core::ports::{Archive, StoreError};
 use rusqlite::types::{Type, Value};
@@ -17,7 +17,7 @@ use crate::SqliteStore;
 use crate::error::Of;
 use crate::execution::archived as executions;
 use crate::workflow::archived as workflows;
-use crate::{idempotency, provider_config, row, shared};
+use crate::{api_key, idempotency, provider_config, row, shared};
 
 #[async_trait]
 impl Archive for SqliteStore {
@@ -86,6 +86,7 @@ const IS_EMPTY: &str = "\
     SELECT NOT EXISTS (SELECT 1 FROM workflows)
        AND NOT EXISTS (SELECT 1 FROM workflow_versions)
        AND NOT EXISTS (SELECT 1 FROM provider_configs)
+       AND NOT EXISTS (SELECT 1 FROM api_keys)
        AND NOT EXISTS (SELECT 1 FROM shared_values WHERE name <> ?1)
        AND NOT EXISTS (SELECT 1 FROM executions)
        AND NOT EXISTS (SELECT 1 FROM idempotency_keys)";
@@ -161,6 +162,11 @@ const fn places_of(kind: Kind) -> Places {
                 Ok(Place::ProviderConfig(id))
             },
         },
+        Kind::ApiKey => Places {
+            table: "api_keys",
+            statement: "SELECT id FROM api_keys WHERE ?1 < id ORDER BY id LIMIT ?3",
+            read: |row| Ok(Place::ApiKey(ApiKeyId::from_uuid(row::uuid(row, "id")?))),
+        },
         // There are few, so that their names need not be sought.
         Kind::SharedValue => Places {
             table: "shared_values",
@@ -207,6 +213,7 @@ fn bounds(place: &Place) -> (Value, Value) {
         Place::Version(it, version) => (id(it.as_uuid()), Value::Integer(i64::from(*version))),
         Place::Route(method, path) => (text(method), text(path.as_str())),
         Place::ProviderConfig(it) => (id(it.as_uuid()), Value::Null),
+        Place::ApiKey(it) => (id(it.as_uuid()), Value::Null),
         Place::SharedValue(name) => (text(name), text(ImportMark::NAME)),
         Place::Execution(it) => (id(it.as_uuid()), Value::Null),
         Place::Key(it, key) => (id(it.as_uuid()), text(key.as_str())),
@@ -228,6 +235,7 @@ fn get(db: &Connection, place: &Place) -> Result<Option<Record>, StoreError> {
         Place::Version(id, version) => workflows::version(db, *id, *version)?.map(Record::Version),
         Place::Route(method, path) => crate::workflow::route(db, method, path)?.map(Record::Route),
         Place::ProviderConfig(id) => provider_config::get(db, *id)?.map(Record::ProviderConfig),
+        Place::ApiKey(id) => api_key::get(db, *id)?.map(Record::ApiKey),
         Place::SharedValue(name) => shared::get(db, name)?
             .map(|value| Record::SharedValue(SharedValue { name: name.clone(), value })),
         Place::Execution(id) => executions::get(db, *id)?.map(Record::Execution),
@@ -250,6 +258,7 @@ fn write(db: &Connection, record: &Record) -> Result<(), StoreError> {
             Record::Version(it) => workflows::restore_version(db, it).map(|()| true)?,
             Record::Route(it) => workflows::restore_route(db, it).map(|()| true)?,
             Record::ProviderConfig(it) => provider_config::restore(db, it)?,
+            Record::ApiKey(it) => api_key::restore(db, it)?,
             Record::SharedValue(it) => shared::insert(db, &it.name, &it.value).map(|()| true)?,
             Record::Execution(it) => executions::restore(db, it).map(|()| true)?,
             Record::Key(it) => idempotency::restore(db, it).map(|()| true)?,

@@ -21,6 +21,7 @@
 //! [`StoreError::Full`]: flowker_core::ports::StoreError::Full
 //! [`StoreError::Unknown`]: flowker_core::ports::StoreError::Unknown
 
+mod api_key;
 mod archive;
 mod checkpoint;
 mod error;

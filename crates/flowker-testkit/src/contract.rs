@@ -8,6 +8,7 @@
     reason = "they panic if a promise is broken: that is what they are for"
 )]
 
+pub mod api_key;
 pub mod archive;
 pub mod execution;
 pub mod idempotency;
@@ -261,6 +262,32 @@ macro_rules! provider_config_store_contract {
 }
 
 /// Proves that an adapter keeps the promises of
+/// [`ApiKeyStore`](flowker_core::ports::ApiKeyStore), with one test each. As
+/// [`execution_store_contract!`](crate::execution_store_contract).
+#[macro_export]
+macro_rules! api_key_store_contract {
+    ($make:expr) => {
+        mod api_key_store_contract {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $crate::contract_tests!(api_key, $make, [
+                a_key_comes_back_exactly
+                an_unknown_key_is_not_found
+                names_are_unique_for_ever
+                racers_with_one_name_make_one_key
+                an_update_replaces_what_may_change
+                a_stale_update_of_a_key_is_refused
+                racing_updates_of_a_key_overtake_each_other_in_turn
+                a_revoked_key_is_kept_and_not_listed_as_usable
+                the_keys_revision_grows_with_every_change
+                pages_hold_every_key_once
+            ]);
+        }
+    };
+}
+
+/// Proves that an adapter keeps the promises of
 /// [`SharedValues`](flowker_core::ports::SharedValues), with one test each. As
 /// [`execution_store_contract!`](crate::execution_store_contract).
 #[macro_export]
@@ -305,6 +332,7 @@ macro_rules! archive_contract {
                 a_moved_workflow_accepts
                 followers_notice_moved_routes
                 names_stay_taken
+                moved_keys_are_noticed_and_their_names_stay_taken
                 shared_values_stay
                 only_an_empty_store_takes_an_import
                 nothing_is_written_without_an_import

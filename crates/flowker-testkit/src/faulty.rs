@@ -45,6 +45,12 @@ pub enum Method {
     ListConfigs,
     UpdateConfig,
     DeleteConfig,
+    CreateApiKey,
+    GetApiKey,
+    ListApiKeys,
+    UpdateApiKey,
+    UnrevokedApiKeys,
+    ApiKeysRevision,
     KeepShared,
     ReadShared,
 }

@@ -1,5 +1,6 @@
 //! A store in memory that keeps every promise of the ports but durability.
 
+mod api_keys;
 mod archive;
 mod configs;
 mod executions;
@@ -13,9 +14,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flowker_core::archive::FrozenVersion;
-use flowker_core::id::{ExecutionId, ProviderConfigId, ReplicaId, WorkflowId};
+use flowker_core::id::{ApiKeyId, ExecutionId, ProviderConfigId, ReplicaId, WorkflowId};
 use flowker_core::idempotency::IdempotencyKey;
-use flowker_core::ports::{Clock, ProviderConfig};
+use flowker_core::ports::{ApiKey, Clock, ProviderConfig};
 use flowker_core::time::Timestamp;
 use flowker_core::workflow::{Route, WebhookPath, Workflow};
 
@@ -42,6 +43,8 @@ struct State {
     routes: BTreeMap<(String, WebhookPath), Route>,
     routes_revision: u64,
     configs: BTreeMap<ProviderConfigId, ProviderConfig>,
+    api_keys: BTreeMap<ApiKeyId, ApiKey>,
+    api_keys_revision: u64,
     shared: BTreeMap<String, Vec<u8>>,
     /// When each replica gave its last sign of life.
     seen: BTreeMap<ReplicaId, Timestamp>,

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use flowker_core::access::{KeyDigest, Scope};
 use flowker_core::execution::{Entry, Event, Execution, Failure, FailureCode, Fence, StepRun};
-use flowker_core::id::{ExecutionId, ProviderConfigId, ReplicaId, WorkflowId};
+use flowker_core::id::{ApiKeyId, ExecutionId, ProviderConfigId, ReplicaId, WorkflowId};
 use flowker_core::idempotency::{Fingerprint, IdempotencyKey};
 use flowker_core::json;
-use flowker_core::ports::{Claim, ConfigStatus, NewExecution, Precondition, ProviderConfig};
+use flowker_core::ports::{
+    ApiKey, Claim, ConfigStatus, NewExecution, Precondition, ProviderConfig,
+};
 use flowker_core::time::Timestamp;
 use flowker_core::workflow::{Definition, Lifecycle, NewRoute, Plan, WebhookPath, Workflow};
 use serde_json::{Map, Value};
@@ -76,6 +79,11 @@ pub fn workflow_id(n: u64) -> WorkflowId {
 /// The `n`-th id of a provider configuration. Ids rise with `n`.
 pub fn config_id(n: u64) -> ProviderConfigId {
     ProviderConfigId::from_uuid(ids::uuid(0xC, n))
+}
+
+/// The `n`-th id of an API key. Ids rise with `n`.
+pub fn api_key_id(n: u64) -> ApiKeyId {
+    ApiKeyId::from_uuid(ids::uuid(0xD, n))
 }
 
 /// The `n`-th replica.
@@ -176,6 +184,24 @@ pub fn config(n: u64) -> ProviderConfig {
         revision: 1,
         created_at: moment(n),
         updated_at: moment(n),
+    }
+}
+
+/// The `n`-th API key, which may trigger, with the text `key {n}`.
+pub fn api_key(n: u64) -> ApiKey {
+    let name = format!("key {n}");
+    ApiKey {
+        id: api_key_id(n),
+        digest: KeyDigest::of(name.as_bytes()),
+        name,
+        scopes: [Scope::Trigger].into_iter().collect(),
+        previous: None,
+        revision: 1,
+        created_at: moment(n),
+        updated_at: moment(n),
+        rotated_at: None,
+        expires_at: None,
+        revoked_at: None,
     }
 }
 

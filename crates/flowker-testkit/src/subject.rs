@@ -7,7 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use flowker_core::id::ReplicaId;
 use flowker_core::ports::{
-    Archive, ExecutionStore, IdempotencyStore, ProviderConfigStore, SharedValues, WorkflowStore,
+    ApiKeyStore, Archive, ExecutionStore, IdempotencyStore, ProviderConfigStore, SharedValues,
+    WorkflowStore,
 };
 
 use crate::clock::TestClock;
@@ -23,6 +24,8 @@ pub struct Stores {
     pub workflows: Arc<dyn WorkflowStore>,
     /// Provider configurations.
     pub configs: Arc<dyn ProviderConfigStore>,
+    /// API keys.
+    pub api_keys: Arc<dyn ApiKeyStore>,
     /// What processes share.
     pub shared: Arc<dyn SharedValues>,
 }
@@ -35,6 +38,7 @@ impl Stores {
             + IdempotencyStore
             + WorkflowStore
             + ProviderConfigStore
+            + ApiKeyStore
             + SharedValues
             + 'static,
     {
@@ -43,6 +47,7 @@ impl Stores {
             keys: store.clone(),
             workflows: store.clone(),
             configs: store.clone(),
+            api_keys: store.clone(),
             shared: store.clone(),
         }
     }

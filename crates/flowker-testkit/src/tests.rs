@@ -32,6 +32,7 @@ mod in_memory {
     crate::idempotency_store_contract!(memory);
     crate::workflow_store_contract!(memory);
     crate::provider_config_store_contract!(memory);
+    crate::api_key_store_contract!(memory);
     crate::shared_values_contract!(memory);
     crate::archive_contract!(archived, archived);
 
@@ -48,6 +49,7 @@ mod behind_faults {
     crate::idempotency_store_contract!(without_faults);
     crate::workflow_store_contract!(without_faults);
     crate::provider_config_store_contract!(without_faults);
+    crate::api_key_store_contract!(without_faults);
     crate::shared_values_contract!(without_faults);
 }
 
@@ -55,6 +57,7 @@ mod behind_faults {
 #[test]
 fn every_promise_is_on_its_list() {
     let written = [
+        include_str!("contract/api_key.rs"),
         include_str!("contract/archive/import.rs"),
         include_str!("contract/archive/moved.rs"),
         include_str!("contract/execution/accept.rs"),

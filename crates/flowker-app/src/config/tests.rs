@@ -16,7 +16,8 @@ fn the_defaults_are_valid_and_safe() {
     assert_eq!(config.server_address.to_string(), "127.0.0.1:4021");
     assert!(matches!(config.database, Database::Sqlite(path) if path == Path::new("flowker.db")));
     assert_eq!(config.api_keys.map(|keys| keys.len()), Some(0));
-    assert!(!config.ssrf_allow_private);
+    assert!(!config.ssrf_allow_private && !config.injects_faults);
+    assert_eq!(config.cors, Cors::Nowhere);
     assert_eq!(config.idempotency_retention, Duration::from_hours(7 * 24));
     assert_eq!(config.drain_grace, Duration::from_secs(12));
 }
@@ -56,6 +57,8 @@ fn every_mistake_is_reported_and_no_secret_shown() {
         ("DATABASE_POOLER", "session"),
         ("API_KEY", "short"),
         ("API_KEY_ENABLED", "yes"),
+        ("CORS_ALLOWED_ORIGINS", "console.example.com"),
+        ("FAULT_INJECTION_ENABLED", "1"),
         ("SECRETS_KEY", "c2hvcnQ="),
         ("OUTBOUND_ALLOW", "*.internal"),
         ("TRUSTED_PROXIES", "10.0.0.0/99"),
@@ -65,7 +68,7 @@ fn every_mistake_is_reported_and_no_secret_shown() {
         ("LOG_FORMAT", "xml"),
     ])
     .expect_err("mistakes");
-    assert_eq!(mistakes.len(), 12, "{mistakes:#?}");
+    assert_eq!(mistakes.len(), 14, "{mistakes:#?}");
     assert!(mistakes.contains(
         &"MAX_REQUESTS=\"0\" is not valid: expected a number from 1 to 1000000".to_owned()
     ));

@@ -131,7 +131,7 @@ pub(super) fn optional<T>(parse: impl Fn(&str) -> Option<T>) -> impl Fn(&str) ->
 }
 
 /// `250ms`, `30s`, `5m`, `2h`, `7d`.
-pub(super) fn duration(least: Duration, most: Duration) -> impl Fn(&str) -> Option<Duration> {
+pub fn duration(least: Duration, most: Duration) -> impl Fn(&str) -> Option<Duration> {
     move |text| {
         let (count, unit) = text.split_at(text.find(|char: char| !char.is_ascii_digit())?);
         let millis = match unit {

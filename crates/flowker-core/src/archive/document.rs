@@ -13,14 +13,16 @@ use super::fields::{Fields, Object};
 use super::record::{
     ArchivedExecution, ArchivedKey, FrozenVersion, Kind, Record, SharedValue, Stage,
 };
+use crate::access::{KeyDigest, Scopes};
 use crate::execution::{
     Entry, Event, Execution, Failure, FailureCode, Fence, Outcome, Status, StepRun,
 };
-use crate::id::{ExecutionId, ProviderConfigId, WorkflowId};
+use crate::id::{ApiKeyId, ExecutionId, ProviderConfigId, WorkflowId};
 use crate::idempotency::{Fingerprint, IdempotencyKey};
 use crate::members::Members;
-use crate::ports::{ConfigStatus, ProviderConfig};
+use crate::ports::{ApiKey, ConfigStatus, PreviousKey, ProviderConfig};
 use crate::refusal::Fault;
+use crate::time::Timestamp;
 use crate::workflow::{Definition, Lifecycle, NewRoute, Route, WebhookPath, Workflow};
 
 const ADOPTED: &str = "adopted";
@@ -37,6 +39,7 @@ pub(super) fn write(record: &Record) -> Value {
         Record::Version(it) => version(it),
         Record::Route(it) => route(it),
         Record::ProviderConfig(it) => provider_config(it),
+        Record::ApiKey(it) => api_key(it),
         Record::SharedValue(it) => {
             Object::default().with("name", &*it.name).with_bytes("value", &it.value)
         }
@@ -89,6 +92,26 @@ fn provider_config(it: &ProviderConfig) -> Object {
         .with("revision", it.revision)
         .with_moment("createdAt", it.created_at)
         .with_moment("updatedAt", it.updated_at)
+}
+
+fn api_key(it: &ApiKey) -> Object {
+    let moment = |moment: Option<Timestamp>| moment.map(Timestamp::as_micros);
+    let previous = it.previous.map(|previous| {
+        let object = Object::default().with_bytes("digest", previous.digest.as_bytes());
+        object.with_moment("until", previous.until)
+    });
+    Object::default()
+        .with("id", it.id.to_string())
+        .with("name", &*it.name)
+        .with("scopes", it.scopes.to_string())
+        .with_bytes("digest", it.digest.as_bytes())
+        .with_some("previous", previous)
+        .with("revision", it.revision)
+        .with_moment("createdAt", it.created_at)
+        .with_moment("updatedAt", it.updated_at)
+        .with_some("rotatedAt", moment(it.rotated_at))
+        .with_some("expiresAt", moment(it.expires_at))
+        .with_some("revokedAt", moment(it.revoked_at))
 }
 
 fn execution(it: &ArchivedExecution) -> Object {
@@ -190,6 +213,7 @@ fn read_any(mut fields: Fields<'_>) -> Option<Record> {
         Kind::Version => read_version(of_kind).map(Record::Version),
         Kind::Route => read_route(of_kind).map(Record::Route),
         Kind::ProviderConfig => read_provider_config(of_kind).map(Record::ProviderConfig),
+        Kind::ApiKey => read_api_key(of_kind).map(Record::ApiKey),
         Kind::SharedValue => read_shared_value(of_kind).map(Record::SharedValue),
         Kind::Execution => read_execution(of_kind).map(Record::Execution),
         Kind::Key => read_key(of_kind).map(Record::Key),
@@ -249,6 +273,34 @@ fn read_provider_config(mut fields: Fields<'_>) -> Option<ProviderConfig> {
         created_at: fields.moment("createdAt")?,
         updated_at: fields.moment("updatedAt")?,
     })
+}
+
+fn read_api_key(mut fields: Fields<'_>) -> Option<ApiKey> {
+    let previous = if fields.0.has("previous") {
+        let mut previous = fields.nested("previous")?;
+        let digest = read_digest(&mut previous)?;
+        Some(PreviousKey { digest, until: previous.moment("until")? })
+    } else {
+        None
+    };
+    Some(ApiKey {
+        id: fields.id("id", ApiKeyId::parse)?,
+        name: fields.text("name")?,
+        scopes: fields.word("scopes", Scopes::parse)?,
+        digest: read_digest(&mut fields)?,
+        previous,
+        revision: fields.number("revision")?,
+        created_at: fields.moment("createdAt")?,
+        updated_at: fields.moment("updatedAt")?,
+        rotated_at: fields.0.integer("rotatedAt").map(Timestamp::from_micros),
+        expires_at: fields.0.integer("expiresAt").map(Timestamp::from_micros),
+        revoked_at: fields.0.integer("revokedAt").map(Timestamp::from_micros),
+    })
+}
+
+fn read_digest(fields: &mut Fields<'_>) -> Option<KeyDigest> {
+    let bytes = <[u8; 32]>::try_from(fields.bytes("digest")?).ok();
+    fields.known("digest", bytes, "must be 32 bytes").map(KeyDigest::from_bytes)
 }
 
 fn read_shared_value(mut fields: Fields<'_>) -> Option<SharedValue> {

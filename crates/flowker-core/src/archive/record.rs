@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::execution::{Entry, Execution, Fence, Outcome};
-use crate::id::{ExecutionId, ProviderConfigId, WorkflowId};
+use crate::id::{ApiKeyId, ExecutionId, ProviderConfigId, WorkflowId};
 use crate::idempotency::{Fingerprint, IdempotencyKey};
-use crate::ports::ProviderConfig;
+use crate::ports::{ApiKey, ProviderConfig};
 use crate::time::Timestamp;
 use crate::workflow::{Definition, Route, WebhookPath, Workflow};
 
@@ -21,6 +21,8 @@ pub enum Record {
     Route(Route),
     /// A provider configuration as it is stored: one that is sealed stays so.
     ProviderConfig(ProviderConfig),
+    /// An API key, without its text.
+    ApiKey(ApiKey),
     /// A value that processes share.
     SharedValue(SharedValue),
     /// An execution with its journal.
@@ -115,6 +117,8 @@ pub enum Place {
     Route(String, WebhookPath),
     /// A provider configuration.
     ProviderConfig(ProviderConfigId),
+    /// An API key.
+    ApiKey(ApiKeyId),
     /// A name, byte by byte.
     SharedValue(String),
     /// An execution.
@@ -131,6 +135,7 @@ impl Record {
             Self::Version(it) => Place::Version(it.workflow_id, it.version),
             Self::Route(it) => Place::Route(it.key.method.clone(), it.key.path.clone()),
             Self::ProviderConfig(it) => Place::ProviderConfig(it.id),
+            Self::ApiKey(it) => Place::ApiKey(it.id),
             Self::SharedValue(it) => Place::SharedValue(it.name.clone()),
             Self::Execution(it) => Place::Execution(it.execution.id),
             Self::Key(it) => Place::Key(it.workflow_id, it.key.clone()),
@@ -144,6 +149,7 @@ impl Record {
             Self::Version(_) => Kind::Version,
             Self::Route(_) => Kind::Route,
             Self::ProviderConfig(_) => Kind::ProviderConfig,
+            Self::ApiKey(_) => Kind::ApiKey,
             Self::SharedValue(_) => Kind::SharedValue,
             Self::Execution(_) => Kind::Execution,
             Self::Key(_) => Kind::Key,
@@ -159,6 +165,7 @@ impl Place {
             Self::Version(..) => Kind::Version,
             Self::Route(..) => Kind::Route,
             Self::ProviderConfig(..) => Kind::ProviderConfig,
+            Self::ApiKey(..) => Kind::ApiKey,
             Self::SharedValue(..) => Kind::SharedValue,
             Self::Execution(..) => Kind::Execution,
             Self::Key(..) => Kind::Key,
@@ -174,6 +181,7 @@ impl fmt::Display for Place {
             Self::Version(id, version) => write!(f, "{kind} {version} of workflow {id}"),
             Self::Route(method, path) => write!(f, "{kind} {method} {}", path.as_str()),
             Self::ProviderConfig(id) => write!(f, "{kind} {id}"),
+            Self::ApiKey(id) => write!(f, "{kind} {id}"),
             Self::SharedValue(name) => write!(f, "{kind} {name}"),
             Self::Execution(id) => write!(f, "{kind} {id}"),
             Self::Key(id, key) => write!(f, "{kind} {} of workflow {id}", key.as_str()),
@@ -192,6 +200,8 @@ pub enum Kind {
     Route,
     /// [`Record::ProviderConfig`].
     ProviderConfig,
+    /// [`Record::ApiKey`].
+    ApiKey,
     /// [`Record::SharedValue`].
     SharedValue,
     /// [`Record::Execution`].
@@ -202,11 +212,12 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order in which records are read.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Workflow,
         Self::Version,
         Self::Route,
         Self::ProviderConfig,
+        Self::ApiKey,
         Self::SharedValue,
         Self::Execution,
         Self::Key,
@@ -219,6 +230,7 @@ impl Kind {
             Self::Version => "version",
             Self::Route => "route",
             Self::ProviderConfig => "providerConfiguration",
+            Self::ApiKey => "apiKey",
             Self::SharedValue => "sharedValue",
             Self::Execution => "execution",
             Self::Key => "key",

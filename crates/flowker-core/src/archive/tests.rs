@@ -6,11 +6,12 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::*;
+use crate::access::{KeyDigest, Scopes};
 use crate::execution::{Entry, Event, Execution, Failure, FailureCode, Fence, Outcome, StepRun};
-use crate::id::{ExecutionId, ProviderConfigId, WorkflowId};
+use crate::id::{ApiKeyId, ExecutionId, ProviderConfigId, WorkflowId};
 use crate::idempotency::{Fingerprint, IdempotencyKey};
 use crate::json;
-use crate::ports::{ConfigStatus, ProviderConfig};
+use crate::ports::{ApiKey, ConfigStatus, PreviousKey, ProviderConfig};
 use crate::time::Timestamp;
 use crate::workflow::{Definition, Lifecycle, NewRoute, Route, WebhookPath, Workflow};
 
@@ -104,6 +105,22 @@ fn events() -> Vec<Event> {
     ]
 }
 
+fn api_key() -> ApiKey {
+    ApiKey {
+        id: ApiKeyId::from_uuid(id(3)),
+        name: "k\0".to_owned(),
+        scopes: Scopes::ALL,
+        digest: KeyDigest::from_bytes([0xA7; 32]),
+        previous: None,
+        revision: 1,
+        created_at: moment(0),
+        updated_at: moment(0),
+        rotated_at: None,
+        expires_at: None,
+        revoked_at: None,
+    }
+}
+
 /// One of every shape that there is.
 fn records() -> Vec<Record> {
     let ended = |outcome| Stage::Ended { outcome: Arc::new(outcome), at: moment(9) };
@@ -140,6 +157,17 @@ fn records() -> Vec<Record> {
             version: 3,
         }),
         Record::ProviderConfig(config),
+        Record::ApiKey(api_key()),
+        Record::ApiKey(ApiKey {
+            previous: Some(PreviousKey {
+                digest: KeyDigest::from_bytes([0xA8; 32]),
+                until: moment(3),
+            }),
+            rotated_at: Some(moment(1)),
+            expires_at: Some(moment(4)),
+            revoked_at: Some(moment(2)),
+            ..api_key()
+        }),
         Record::SharedValue(SharedValue { name: "n".to_owned(), value: vec![0xFF, 0, 0xC0] }),
         execution(events(), unfinished(Fence(3))),
         execution(Vec::new(), unfinished(Fence::NONE)),
@@ -190,19 +218,19 @@ fn every_record_comes_back_exactly() {
     }
     assert_eq!(again, tally);
     let counts: Vec<_> = Kind::ALL.into_iter().map(|kind| tally.count(kind)).collect();
-    assert_eq!(counts, [2, 1, 1, 1, 1, 5, 1]);
+    assert_eq!(counts, [2, 1, 1, 1, 2, 1, 5, 1]);
 }
 
 #[test]
 fn a_line_looks_like_this() {
-    let file = file(&[records().remove(5)]);
+    let file = file(&[records().remove(7)]);
     let text = String::from_utf8(file.concat()).expect("text");
     let (before_digest, _) = text.split_once("\"sha256\":\"").expect("a digest");
     assert_eq!(
         before_digest,
         r#"{"exportedAt":1767225600123457,"flowker":"export","format":1,"release":"0.1.0"}
 {"sharedValue":{"name":"n","value":"/wDA"}}
-{"end":{"counts":{"execution":0,"key":0,"providerConfiguration":0,"route":0,"sharedValue":1,"version":0,"workflow":0},"#
+{"end":{"counts":{"apiKey":0,"execution":0,"key":0,"providerConfiguration":0,"route":0,"sharedValue":1,"version":0,"workflow":0},"#
     );
 }
 
@@ -267,8 +295,8 @@ fn refuse(record: &Record, from: &str, to: &str, expected: &str) {
 #[test]
 fn what_is_wrong_is_named_by_line_and_member() {
     let records = records();
-    let [workflow, version, route, execution, ended, key] =
-        [0, 2, 3, 6, 9, 11].map(|idx| &records[idx]);
+    let [workflow, version, route, api_key, execution, ended, key] =
+        [0, 2, 3, 6, 8, 11, 13].map(|idx| &records[idx]);
     for (record, from, to, expected) in [
         (workflow, "{\"workflow\"", "{\"flow\"", "line 2: is no record of a known kind"),
         (workflow, "\"name\"", "\"nam\"", "line 2: workflow.name: is missing"),
@@ -291,6 +319,13 @@ fn what_is_wrong_is_named_by_line_and_member() {
             "000\"",
             "line 2: route.workflowId: must be a UUID, not \"00000000-0000-0000-0000-00000000000\"",
         ),
+        (
+            api_key,
+            "\"trigger ",
+            "\"admin ",
+            "line 2: apiKey.scopes: must be another word than \"admin read manage\"",
+        ),
+        (api_key, "qKioqK", "qK", "line 2: apiKey.previous.digest: must be 32 bytes"),
         (
             execution,
             "\"event\":\"started\"",
@@ -327,7 +362,7 @@ fn what_is_wrong_is_named_by_line_and_member() {
 #[test]
 fn what_is_no_json_is_named_by_line_and_column() {
     refuse(
-        &records()[5],
+        &records()[7],
         "\"name\"",
         "name",
         "line 2 is not JSON: sharedValue: null expected (column 17)",

@@ -23,7 +23,7 @@ pub(super) const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 pub(super) const NEXT_ID: Uuid = Uuid::from_u128(0x99);
 
 /// Runs a future that waits for mocks only, which never make it wait.
-pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("mocks are always ready"),

@@ -47,21 +47,27 @@ const TABLE: &[(u16, &str, &[&str])] = &[
             "FLK-0310",
             "FLK-0509",
             "FLK-0511",
+            "FLK-0703",
             "INVALID_CURSOR",
             "WORKFLOW_INVALID_EXECUTOR_CONFIG",
         ],
     ),
     (401, "Unauthorized", &["FLK-0362", "FLK-0364", "UNAUTHORIZED"]),
+    (403, "Forbidden", &["FORBIDDEN"]),
     (
         404,
         "Not Found",
         &[
             "FLK-0100", "FLK-0104", "FLK-0200", "FLK-0210", "FLK-0230", "FLK-0240", "FLK-0250",
-            "FLK-0290", "FLK-0294", "FLK-0361", "FLK-0500", "FLK-0600",
+            "FLK-0290", "FLK-0294", "FLK-0361", "FLK-0500", "FLK-0600", "FLK-0700",
         ],
     ),
     (408, "Request Timeout", &["FLK-0902"]),
-    (409, "Conflict", &["FLK-0101", "FLK-0251", "FLK-0291", "FLK-0350", "FLK-0360", "FLK-0520"]),
+    (
+        409,
+        "Conflict",
+        &["FLK-0101", "FLK-0251", "FLK-0291", "FLK-0350", "FLK-0360", "FLK-0520", "FLK-0701"],
+    ),
     (413, "Payload Too Large", &["FLK-0363", "FLK-0506"]),
     (415, "Unsupported Media Type", &["FLK-0903"]),
     (
@@ -70,12 +76,13 @@ const TABLE: &[(u16, &str, &[&str])] = &[
         &[
             "FLK-0102", "FLK-0103", "FLK-0105", "FLK-0112", "FLK-0116", "FLK-0117", "FLK-0118",
             "FLK-0119", "FLK-0211", "FLK-0252", "FLK-0292", "FLK-0293", "FLK-0340", "FLK-0341",
-            "FLK-0366", "FLK-0501", "FLK-0502", "FLK-0510",
+            "FLK-0366", "FLK-0501", "FLK-0502", "FLK-0510", "FLK-0702", "FLK-0704",
         ],
     ),
     (429, "Too Many Requests", &["FLK-0365"]),
     (500, "Internal Server Error", &["FLK-9999"]),
-    (503, "Service Unavailable", &["FLK-0900", "FLK-0901"]),
+    (503, "Service Unavailable", &["FLK-0801", "FLK-0900", "FLK-0901", "FLK-0904"]),
+    (504, "Gateway Timeout", &["FLK-0800"]),
 ];
 
 #[test]
@@ -120,7 +127,7 @@ async fn strangers_do_not_learn_which_paths_there_are() {
 #[tokio::test(start_paused = true)]
 async fn without_keys_every_route_is_open() {
     let mut world = World::new();
-    world.api_keys = None;
+    world.asks_for_keys = false;
     let request = "POST /v1/webhooks/orders/paid HTTP/1.1\r\nHost: x\r\n\r\n";
     let answer = exchange(&world.door(), request.as_bytes()).await.only();
     assert_eq!(answer.status, 201);
@@ -218,9 +225,10 @@ async fn refusals_carry_their_members_and_headers() {
         "fields": {"limit": "too large", "body": "the whole"},
     });
     assert_eq!(flowker_core::json::parse(&body).unwrap(), expected);
-    let challenged = Failure::from(Refusal::plain(Code::Unauthorized));
+    let challenged = Failure::from(Refusal::plain(Code::WebhookTokenWrong));
     let response = problem::response(&challenged, &id, false);
-    assert_eq!(response.headers()["www-authenticate"], "ApiKey header=\"X-API-Key\"");
+    let challenge = "WebhookToken header=\"X-Webhook-Token\"";
+    assert_eq!(response.headers()["www-authenticate"], challenge);
 }
 
 #[tokio::test(start_paused = true)]

@@ -121,3 +121,13 @@ pub(super) fn request(line: &str, headers: &[&str], body: &str) -> Vec<u8> {
 pub(super) async fn ask(door: &Arc<Door>, line: &str, headers: &[&str], body: &str) -> Answer {
     exchange(door, &request(line, headers, body)).await.only()
 }
+
+/// Sends one request with these further lines and no key, and reads its answer.
+pub(super) async fn bare(door: &Arc<Door>, line: &str, headers: &[&str]) -> Answer {
+    let mut request = format!("{line} HTTP/1.1\r\nHost: flowker\r\n");
+    for header in headers {
+        request.extend([header, "\r\n"]);
+    }
+    request.push_str("\r\n");
+    exchange(door, request.as_bytes()).await.only()
+}

@@ -5,17 +5,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use flowker_core::access::{ApiKeyTable, KeyDigest};
 use flowker_core::catalog::Catalog;
 use flowker_core::execution::{Outcome, Status, Summary};
 use flowker_core::id::{ExecutionId, ReplicaId, WorkflowId};
 use flowker_core::plans::Plans;
 use flowker_core::ports::{
-    Acceptance, ExecutorDescriptor, MockClock, MockDispatcher, MockExecutionStore, MockIdSource,
-    MockIdempotencyStore, MockProvider, MockProviderConfigStore, MockWorkflowStore, Provider,
-    ProviderDescriptor,
+    Acceptance, Authorizer, ExecutorDescriptor, MockApiKeyStore, MockClock, MockDispatcher,
+    MockExecutionStore, MockIdSource, MockIdempotencyStore, MockProvider, MockProviderConfigStore,
+    MockSecrets, MockWorkflowStore, Provider, ProviderDescriptor, TokenVerifier,
 };
 use flowker_core::routing::RouteTable;
-use flowker_core::service::{Executions, ProviderConfigs, Workflows};
+use flowker_core::service::{ApiKeys, Executions, ProviderConfigs, Workflows};
 use flowker_core::time::Timestamp;
 use flowker_core::trigger::{Starter, Trigger};
 use flowker_core::workflow::{Definition, Lifecycle, NewRoute, Route, WebhookPath, Workflow};
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::answer::Door;
-use crate::{ApiKeys, App, GovernorRates, Limits, Readiness, Shutdown, StoreHealth};
+use crate::{Access, App, Cors, GovernorRates, Limits, Readiness, Shutdown, StoreHealth};
 
 pub(super) const KEY: &str = "secret";
 pub(super) const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_123_000);
@@ -39,7 +40,13 @@ pub(super) struct World {
     pub configs: MockProviderConfigStore,
     pub dispatcher: MockDispatcher,
     pub readiness: Ready,
-    pub api_keys: Option<Arc<ApiKeys>>,
+    pub api_keys: MockApiKeyStore,
+    /// Whether callers are asked for a key: the configured one, or one of the store.
+    pub asks_for_keys: bool,
+    pub tokens: Option<Arc<dyn TokenVerifier>>,
+    pub manager: Option<Arc<dyn Authorizer>>,
+    pub cors: Cors,
+    pub injects_faults: bool,
     pub version: Option<String>,
     pub limits: Limits,
     pub shutdown: Shutdown,
@@ -97,7 +104,12 @@ impl World {
             configs: MockProviderConfigStore::new(),
             dispatcher,
             readiness: Ready::Up,
-            api_keys: Some(Arc::new(ApiKeys::new([ApiKeys::digest(KEY.as_bytes())]))),
+            api_keys: MockApiKeyStore::new(),
+            asks_for_keys: true,
+            tokens: None,
+            manager: None,
+            cors: Cors::default(),
+            injects_faults: false,
             version: None,
             limits: Limits::default(),
             shutdown: Shutdown::new(),
@@ -131,6 +143,11 @@ impl World {
         let catalog = Arc::new(catalog());
         let plans = Arc::new(Plans::new(workflows.clone()));
         let routes = Arc::new(RouteTable::new(workflows.clone(), plans.clone()));
+        let mut secrets = MockSecrets::new();
+        secrets.expect_next_secret().returning(|| Ok([7; 32]));
+        let api_keys = Arc::new(self.api_keys);
+        let table = ApiKeyTable::new(api_keys.clone(), [KeyDigest::of(KEY.as_bytes())]);
+        let table = self.asks_for_keys.then(|| Arc::new(table));
         let starter = Arc::new(Starter {
             executions: executions.clone(),
             dispatcher: Arc::new(self.dispatcher),
@@ -163,10 +180,19 @@ impl World {
                 store: configs,
                 catalog: catalog.clone(),
                 clock: clock.clone(),
-                ids,
+                ids: ids.clone(),
             },
             catalog,
-            api_keys: self.api_keys,
+            api_keys: ApiKeys {
+                store: api_keys,
+                table: table.clone(),
+                clock: clock.clone(),
+                ids,
+                secrets: Arc::new(secrets),
+            },
+            access: Access { keys: table, tokens: self.tokens, manager: self.manager },
+            cors: self.cors,
+            injects_faults: self.injects_faults,
             cursor_key: [7; 32],
             clock,
             readiness: Arc::new(self.readiness),

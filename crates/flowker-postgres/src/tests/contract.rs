@@ -58,6 +58,7 @@ flowker_testkit::execution_store_contract!(fresh_store);
 flowker_testkit::idempotency_store_contract!(fresh_store);
 flowker_testkit::workflow_store_contract!(fresh_store);
 flowker_testkit::provider_config_store_contract!(fresh_store);
+flowker_testkit::api_key_store_contract!(fresh_store);
 flowker_testkit::shared_values_contract!(fresh_store);
 flowker_testkit::archive_contract!(in_memory, fresh_archive);
 
@@ -75,6 +76,7 @@ mod pooled {
     flowker_testkit::idempotency_store_contract!(fresh_pooled_store);
     flowker_testkit::workflow_store_contract!(fresh_pooled_store);
     flowker_testkit::provider_config_store_contract!(fresh_pooled_store);
+    flowker_testkit::api_key_store_contract!(fresh_pooled_store);
     flowker_testkit::shared_values_contract!(fresh_pooled_store);
     flowker_testkit::archive_contract!(fresh_pooled_archive, fresh_pooled_archive);
 }

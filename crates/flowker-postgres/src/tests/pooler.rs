@@ -119,4 +119,5 @@ async fn fresh_store() -> Subject {
 
 flowker_testkit::workflow_store_contract!(fresh_store);
 flowker_testkit::provider_config_store_contract!(fresh_store);
+flowker_testkit::api_key_store_contract!(fresh_store);
 flowker_testkit::shared_values_contract!(fresh_store);

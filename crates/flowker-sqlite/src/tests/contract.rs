@@ -51,6 +51,7 @@ flowker_testkit::execution_store_contract!(fresh_store);
 flowker_testkit::idempotency_store_contract!(fresh_store);
 flowker_testkit::workflow_store_contract!(fresh_store);
 flowker_testkit::provider_config_store_contract!(fresh_store);
+flowker_testkit::api_key_store_contract!(fresh_store);
 flowker_testkit::shared_values_contract!(fresh_store);
 flowker_testkit::archive_contract!(fresh_archive, fresh_archive);
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::execution::list;
 use crate::named::{Pages, Ways};
 use crate::{
-    archive, execution as executions, idempotency, provider_config, workflow as workflows,
+    api_key, archive, execution as executions, idempotency, provider_config, workflow as workflows,
 };
 
 fn plan(db: &Connection, statement: &str) -> Vec<String> {
@@ -61,7 +61,7 @@ fn lists_are_read_in_their_order() {
         check(&db, statement);
     }
     let by_key = |pages: &'static Pages| [&pages.by_creation, &pages.by_update, &pages.by_name];
-    let pages = [&workflows::PAGES, &provider_config::PAGES];
+    let pages = [&workflows::PAGES, &provider_config::PAGES, &api_key::PAGES];
     for statement in pages.into_iter().flat_map(by_key).flat_map(each) {
         check(&db, statement);
     }

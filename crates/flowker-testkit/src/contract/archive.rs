@@ -12,7 +12,8 @@ use flowker_core::archive::{Digest, ImportBegun, Record};
 use flowker_core::execution::{Entry, Event, Failure, FailureCode, Fence, Outcome};
 use flowker_core::id::ExecutionId;
 use flowker_core::ports::{
-    Acceptance, Append, Archive, ConfigWritten, NewExecution, Precondition, ProviderConfig,
+    Acceptance, ApiKey, ApiKeyWritten, Append, Archive, ConfigWritten, NewExecution, Precondition,
+    PreviousKey, ProviderConfig,
 };
 use flowker_core::time::Timestamp;
 use flowker_core::workflow::{Lifecycle, Workflow};
@@ -54,6 +55,7 @@ async fn fill(from: &ArchiveSubject) {
         let answer = subject.stores.configs.create(config).await.expect("create");
         assert_eq!(answer, ConfigWritten::Done);
     }
+    fill_api_keys(subject).await;
     for (name, value) in [("b", vec![0xFF, 0, 0xC0]), ("a", Vec::new())] {
         subject.stores.shared.keep(name, value).await.expect("keep");
     }
@@ -82,6 +84,24 @@ async fn fill_workflows(subject: &Subject) {
     let fourth = active_workflow(subject, 4).await;
     let fourth = deactivate(subject, &fourth).await;
     assert!(workflows.delete(fourth.id, fourth.revision).await.expect("delete"));
+}
+
+/// A plain key, and one that was rotated and revoked.
+async fn fill_api_keys(subject: &Subject) {
+    let rotated = ApiKey {
+        previous: Some(PreviousKey {
+            digest: sample::api_key(1).digest,
+            until: sample::moment(70_000),
+        }),
+        rotated_at: Some(sample::moment(3)),
+        expires_at: Some(sample::moment(80_000)),
+        revoked_at: Some(sample::moment(4)),
+        ..sample::api_key(2)
+    };
+    for key in [sample::api_key(1), rotated] {
+        let answer = subject.stores.api_keys.create(key).await.expect("create");
+        assert_eq!(answer, ApiKeyWritten::Done);
+    }
 }
 
 async fn fill_executions(subject: &Subject) {

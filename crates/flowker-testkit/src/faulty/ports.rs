@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use flowker_core::execution::{Entry, Execution, Fence, Owned, Summary};
-use flowker_core::id::{ExecutionId, ProviderConfigId, ReplicaId, WorkflowId};
+use flowker_core::id::{ApiKeyId, ExecutionId, ProviderConfigId, ReplicaId, WorkflowId};
 use flowker_core::idempotency::IdempotencyKey;
 use flowker_core::ports::{
-    Acceptance, Activation, Append, CancelAnswer, ConfigWritten, ExecutionPage, ExecutionQuery,
-    ExecutionStore, IdempotencyStore, KnownKey, NewExecution, ProviderConfig, ProviderConfigPage,
-    ProviderConfigQuery, ProviderConfigStore, SharedValues, StoreError, Transition, WorkflowPage,
-    WorkflowQuery, WorkflowStore, WorkflowWritten,
+    Acceptance, Activation, ApiKey, ApiKeyPage, ApiKeyQuery, ApiKeyStore, ApiKeyWritten, Append,
+    CancelAnswer, ConfigWritten, ExecutionPage, ExecutionQuery, ExecutionStore, IdempotencyStore,
+    KnownKey, NewExecution, ProviderConfig, ProviderConfigPage, ProviderConfigQuery,
+    ProviderConfigStore, SharedValues, StoreError, Transition, WorkflowPage, WorkflowQuery,
+    WorkflowStore, WorkflowWritten,
 };
 use flowker_core::time::Timestamp;
 use flowker_core::workflow::{Definition, Route, WebhookPath, Workflow};
@@ -162,6 +163,33 @@ impl ProviderConfigStore for FaultyStore {
 
     async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError> {
         self.pass_on(Method::DeleteConfig, self.inner.configs.delete(id)).await
+    }
+}
+
+#[async_trait]
+impl ApiKeyStore for FaultyStore {
+    async fn create(&self, key: ApiKey) -> Result<ApiKeyWritten, StoreError> {
+        self.pass_on(Method::CreateApiKey, self.inner.api_keys.create(key)).await
+    }
+
+    async fn get(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
+        self.pass_on(Method::GetApiKey, self.inner.api_keys.get(id)).await
+    }
+
+    async fn list(&self, query: ApiKeyQuery) -> Result<ApiKeyPage, StoreError> {
+        self.pass_on(Method::ListApiKeys, self.inner.api_keys.list(query)).await
+    }
+
+    async fn update(&self, key: ApiKey) -> Result<ApiKeyWritten, StoreError> {
+        self.pass_on(Method::UpdateApiKey, self.inner.api_keys.update(key)).await
+    }
+
+    async fn unrevoked(&self) -> Result<Vec<ApiKey>, StoreError> {
+        self.pass_on(Method::UnrevokedApiKeys, self.inner.api_keys.unrevoked()).await
+    }
+
+    async fn keys_revision(&self) -> Result<u64, StoreError> {
+        self.pass_on(Method::ApiKeysRevision, self.inner.api_keys.keys_revision()).await
     }
 }
 

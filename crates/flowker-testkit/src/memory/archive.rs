@@ -22,6 +22,7 @@ impl State {
         records.extend(self.versions.values().cloned().map(Record::Version));
         records.extend(self.routes.values().cloned().map(Record::Route));
         records.extend(self.configs.values().cloned().map(Record::ProviderConfig));
+        records.extend(self.api_keys.values().cloned().map(Record::ApiKey));
         records.extend(self.shared.iter().filter(|(name, _)| *name != ImportMark::NAME).map(
             |(name, value)| {
                 Record::SharedValue(SharedValue { name: name.clone(), value: value.clone() })
@@ -63,6 +64,7 @@ impl State {
             Record::ProviderConfig(it) => {
                 self.configs.insert(it.id, it);
             }
+            Record::ApiKey(it) => self.put_api_key(it),
             Record::SharedValue(it) => {
                 self.shared.insert(it.name, it.value);
             }
@@ -88,6 +90,9 @@ fn exclude_each_other(left: &Record, right: &Record) -> bool {
             left.id == right.id || left.name == right.name
         }
         (Record::ProviderConfig(left), Record::ProviderConfig(right)) => {
+            left.id == right.id || left.name == right.name
+        }
+        (Record::ApiKey(left), Record::ApiKey(right)) => {
             left.id == right.id || left.name == right.name
         }
         _ => left.place() == right.place(),

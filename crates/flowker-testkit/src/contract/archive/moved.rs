@@ -1,12 +1,13 @@
 //! What was moved works on as if it had always been there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use flowker_core::execution::{Event, Fence, Outcome, Status};
 use flowker_core::id::ExecutionId;
 use flowker_core::ports::{
-    Acceptance, Append, ConfigWritten, Direction, ExecutionQuery, ExecutionSort, NewExecution,
-    ProviderConfig, WorkflowWritten,
+    Acceptance, ApiKey, ApiKeyWritten, Append, ConfigWritten, Direction, ExecutionQuery,
+    ExecutionSort, NewExecution, ProviderConfig, WorkflowWritten,
 };
 use flowker_core::workflow::Workflow;
 
@@ -201,6 +202,21 @@ pub async fn names_stay_taken(from: ArchiveSubject, to: ArchiveSubject) {
     let answer = stores.workflows.activate(activation).await.expect("activate");
     let holder = sample::workflow_id(1);
     assert_eq!(answer, WorkflowWritten::RouteTaken { route: sample::route(1), holder });
+}
+
+/// Whoever follows the keys of the new store learns that some came, and names stay taken.
+pub async fn moved_keys_are_noticed_and_their_names_stay_taken(
+    from: ArchiveSubject,
+    to: ArchiveSubject,
+) {
+    let keys = Arc::clone(&to.subject.stores.api_keys);
+    let before = keys.keys_revision().await.expect("keys_revision");
+    fill_and_move(&from, &to).await;
+    let after = keys.keys_revision().await.expect("keys_revision");
+    assert!(before < after, "{before} < {after}");
+    assert_eq!(keys.unrevoked().await.expect("unrevoked"), [sample::api_key(1)]);
+    let taken = ApiKey { name: sample::api_key(2).name, ..sample::api_key(30) };
+    assert_eq!(keys.create(taken).await.expect("create"), ApiKeyWritten::NameTaken);
 }
 
 /// What processes share is the same, and what is kept under a moved name is not replaced.
