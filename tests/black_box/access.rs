@@ -1,9 +1,9 @@
-//! Who is let in: made keys, and pages of other origins.
+//! Who is let in: made keys, an access manager's word, and pages of other origins.
 
 use std::time::Duration;
 
 use flowker_tests::wait::until_within;
-use flowker_tests::{Database, Flow, Home, Replicas, Request, Server};
+use flowker_tests::{Database, Flow, Home, Replicas, Reply, Request, Server, Stub};
 use serde_json::{Value, json};
 
 /// A second is promised; the rest is for a machine that is busy with other tests.
@@ -113,6 +113,50 @@ fn every_replica_knows_a_key_within_a_second() {
     let id = key["id"].as_str().expect("an id");
     let _ = replicas[0].send(Request::new("DELETE", &format!("/v1/api-keys/{id}"))).expect(204);
     becomes(401);
+}
+
+/// `{"type":"normal-user","owner":"acme","sub":"u"}`, which nobody signed.
+const USER: &str =
+    "Bearer e30.eyJ0eXBlIjoibm9ybWFsLXVzZXIiLCJvd25lciI6ImFjbWUiLCJzdWIiOiJ1In0.c2ln";
+
+#[test]
+fn an_access_manager_decides_about_management() {
+    const AUTHORIZE: &str = "/v1/authorize";
+    let stub = Stub::start();
+    let yes_or_no = |yes: bool| Reply::status(200).body(&json!({ "authorized": yes }).to_string());
+    let error = Reply::status(401).body(r#"{"code":"AUT-1004","title":"Expired"}"#);
+    stub.replies(AUTHORIZE, [yes_or_no(true), yes_or_no(false), error]);
+    let server = Home::new()
+        .set("PLUGIN_AUTH_ENABLED", "true")
+        .set("PLUGIN_AUTH_ADDRESS", &stub.url())
+        .start();
+    let ask = || {
+        let request = Request::get("/v1/workflows").anonymous().header("Authorization", USER);
+        let answer = server.send(request);
+        (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
+    };
+    assert_eq!(ask().0, 200);
+    assert_eq!(ask(), (403, "Forbidden".to_owned()));
+    assert_eq!(ask(), (401, r#"{"code":"AUT-1004","title":"Expired"}"#.to_owned()));
+    // What the stub answers by itself says neither yes nor no.
+    assert_eq!(ask(), (500, "Internal Server Error".to_owned()));
+    let calls = stub.calls();
+    assert_eq!(calls[0].header("authorization"), USER.strip_prefix("Bearer "));
+    assert_eq!(calls[0].text(), r#"{"action":"manage","resource":"workflows","sub":"acme/u"}"#);
+    // The key opens webhooks, which the manager is not asked about, and nothing else.
+    let _ = server.send(Request::get("/v1/workflows")).expect(401);
+    let _ = server.send(Request::put("/v1/webhooks/none")).expect_error(404, "FLK-0361");
+    assert_eq!(stub.n_calls(), 4);
+}
+
+#[test]
+fn a_start_with_half_of_what_decides_is_refused() {
+    let finished = Home::new().set("OIDC_ENABLED", "true").set("PLUGIN_AUTH_ENABLED", "true");
+    let finished = finished.run(&["serve"]);
+    assert_eq!(finished.code, Some(64), "{finished:?}");
+    for name in ["OIDC_ISSUER_URL", "OIDC_AUDIENCE", "PLUGIN_AUTH_ADDRESS"] {
+        assert!(finished.stderr.contains(name), "{name} is not named: {}", finished.stderr);
+    }
 }
 
 #[test]

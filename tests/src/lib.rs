@@ -12,6 +12,7 @@ pub mod flow;
 pub mod growth;
 pub mod http;
 pub mod load;
+pub mod oidc;
 pub mod orders;
 pub mod patroni;
 pub mod pooler;

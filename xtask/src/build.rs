@@ -25,6 +25,8 @@ pub struct Built {
     pub crash: PathBuf,
     /// The failover test as a command.
     pub failover: PathBuf,
+    /// The test with a real issuer as a command.
+    pub oidc: PathBuf,
 }
 
 /// Builds all tests and the executable that they start.
@@ -41,6 +43,7 @@ pub fn tests() -> Result<Built> {
         flowker: debug.join("flowker").into(),
         crash: debug.join("flowker-crash").into(),
         failover: debug.join("flowker-failover").into(),
+        oidc: debug.join("flowker-oidc").into(),
     })
 }
 

@@ -8,6 +8,7 @@ mod db;
 mod demo;
 mod failover;
 mod lint;
+mod oidc;
 mod run;
 mod test;
 
@@ -41,6 +42,11 @@ enum Command {
     /// Needs Patroni and etcd (Debian: `apt-get install patroni etcd-server`), and says so if they
     /// are missing. The cluster is a throw-away one on this machine.
     Failover(failover::Options),
+    /// Check tokens of a real `OpenID` Connect issuer, which comes from npm.
+    ///
+    /// Needs node and npm, and says so if they are missing. The issuer, `oidc-provider`, is installed
+    /// in `target/oidc`.
+    Oidc,
     /// Start, use, migrate and remove a Postgres of your own, with nothing to set up.
     ///
     /// It lives in `target/db` on a port of its own and disturbs no other Postgres. Tests do not use
@@ -61,6 +67,7 @@ fn main() -> ExitCode {
         Command::Demo => demo::run_demo(),
         Command::Crash(options) => crash::run_crash(&options),
         Command::Failover(options) => failover::run_failover(&options),
+        Command::Oidc => oidc::run_oidc(),
         Command::Db(command) => db::run_db(&command),
         Command::Bench(bench) => bench::run_bench(bench),
     };

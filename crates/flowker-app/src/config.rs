@@ -2,6 +2,7 @@
 //!
 //! The parser, `--help` and `docs/reference/configuration.md` all come from [`SETTINGS`].
 
+mod access;
 mod values;
 
 use std::borrow::Cow;
@@ -12,8 +13,10 @@ use std::time::Duration;
 
 use flowker_core::net::AllowEntry;
 use flowker_http::Cors;
+use flowker_providers::TokenSettings;
 use ipnet::IpNet;
 use secrecy::SecretString;
+use url::Url;
 
 pub use values::{Database, LogFormat, LogLevel, duration};
 
@@ -62,7 +65,52 @@ pub const SETTINGS: &[Setting] = &[
         name: "API_KEY_ENABLED",
         default: "true",
         expected: "true or false",
-        help: "Whether callers need a key. false opens every route to everybody who can connect.",
+        help: "Whether callers need a key. false opens every route to everybody who can connect, unless \
+               PLUGIN_AUTH_ENABLED or OIDC_ENABLED asks for something else.",
+    },
+    Setting {
+        name: "PLUGIN_AUTH_ENABLED",
+        default: "false",
+        expected: "true or false, and PLUGIN_AUTH_ADDRESS with it",
+        help: "Whether an access manager decides about requests: about management, and about webhooks if \
+               API_KEY_ENABLED is false.",
+    },
+    Setting {
+        name: "PLUGIN_AUTH_ADDRESS",
+        default: "",
+        expected: "a URL such as http://access-manager:4000",
+        help: "Where the access manager is. It is asked at /v1/authorize below it.",
+    },
+    Setting {
+        name: "OIDC_ENABLED",
+        default: "false",
+        expected: "true or false; true needs OIDC_ISSUER_URL and OIDC_AUDIENCE, and no PLUGIN_AUTH_ENABLED",
+        help: "Whether management takes bearer tokens of an OpenID Connect issuer: beside API keys, or \
+               alone if API_KEY_ENABLED is false.",
+    },
+    Setting {
+        name: "OIDC_ISSUER_URL",
+        default: "",
+        expected: "a URL such as https://login.example.com/realms/main",
+        help: "The issuer, exactly as its tokens name it.",
+    },
+    Setting {
+        name: "OIDC_JWKS_URL",
+        default: "",
+        expected: "a URL such as https://login.example.com/keys",
+        help: "Where the issuer's keys are. Not set: where its discovery document says.",
+    },
+    Setting {
+        name: "OIDC_AUDIENCE",
+        default: "",
+        expected: "names separated by commas",
+        help: "For whom tokens must be: one of these has to be in their aud.",
+    },
+    Setting {
+        name: "OIDC_ALGORITHMS",
+        default: "RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,EdDSA",
+        expected: "some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA, separated by commas",
+        help: "How tokens may be signed. Shared secrets never count.",
     },
     Setting {
         name: "CORS_ALLOWED_ORIGINS",
@@ -204,6 +252,10 @@ pub struct Config {
     pub database_pooled: bool,
     /// Keys that callers may send; `None` if no key is asked for; empty: make one.
     pub api_keys: Option<Vec<SecretString>>,
+    /// Where the access manager is that decides, if one does.
+    pub access_manager: Option<Url>,
+    /// Whose tokens count, if any do.
+    pub tokens: Option<TokenSettings>,
     /// From which origins browsers may call.
     pub cors: Cors,
     /// Whether callers may make requests fail.
@@ -292,13 +344,29 @@ impl Reader<'_> {
         let Some(value) = value else { return default() };
         parse(value).map_or_else(
             |expected| {
-                let is_secret = SECRETS.contains(&name) || value.contains('@');
-                let shown = if is_secret { "***" } else { value };
-                self.mistakes.push(Mistake { name, value: shown.to_owned(), expected });
+                self.mistake(name, value, expected);
                 default()
             },
             Some,
         )
+    }
+
+    /// Records that a setting cannot be used.
+    fn mistake(&mut self, name: &'static str, value: &str, expected: Cow<'static, str>) {
+        let is_secret = SECRETS.contains(&name) || value.contains('@');
+        let shown = if is_secret { "***" } else { value };
+        self.mistakes.push(Mistake { name, value: shown.to_owned(), expected });
+    }
+
+    /// Whether a setting is known to be wrong.
+    fn has_mistaken(&self, name: &str) -> bool {
+        self.mistakes.iter().any(|mistake| mistake.name == name)
+    }
+
+    /// Records that a setting is missing which another one needs.
+    fn missing(&mut self, name: &'static str, needed_by: &str) {
+        let expected = setting(name).map_or("a value", |setting| setting.expected);
+        self.mistake(name, "", format!("{expected}; {needed_by} needs it").into());
     }
 }
 
@@ -339,6 +407,14 @@ impl Config {
                 expected: "a duration that is longer than IDEMPOTENCY_RETENTION".into(),
             });
         }
+        if config.access_manager.is_some() && config.tokens.is_some() {
+            mistakes.push(Mistake {
+                name: "OIDC_ENABLED",
+                value: "true".to_owned(),
+                expected: "false, since PLUGIN_AUTH_ENABLED is true: both read Authorization"
+                    .into(),
+            });
+        }
         if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
     }
 
@@ -352,6 +428,8 @@ impl Config {
             database: reader.read_explained("DATABASE_URL", values::database)?,
             database_pooled: reader.read("DATABASE_POOLER", values::pooler)?,
             api_keys: keys_enabled.then_some(api_keys),
+            access_manager: access::manager(reader),
+            tokens: access::tokens(reader),
             cors: reader.read("CORS_ALLOWED_ORIGINS", Cors::parse)?,
             injects_faults: reader.read("FAULT_INJECTION_ENABLED", values::boolean)?,
             secrets_key: reader.read("SECRETS_KEY", values::optional(values::secrets_key))?,

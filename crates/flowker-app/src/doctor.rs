@@ -107,10 +107,17 @@ async fn look(config: &Config) -> bool {
 
 fn settings(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Finding::good("configuration: every setting is valid")];
-    if config.api_keys.is_none() {
+    let others_decide = config.access_manager.is_some() || config.tokens.is_some();
+    if config.api_keys.is_none() && !others_decide {
         findings.push(Finding::attention(
             "API_KEY_ENABLED is false: everybody who can connect may do everything",
             "leave it at true unless something in front asks for credentials",
+        ));
+    }
+    if config.injects_faults {
+        findings.push(Finding::attention(
+            "FAULT_INJECTION_ENABLED is true: every caller can make requests fail",
+            "leave it out, unless all callers are tests",
         ));
     }
     if config.secrets_key.is_none() {

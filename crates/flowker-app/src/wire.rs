@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use flowker_core::access::ApiKeyTable;
 use flowker_core::catalog::Catalog;
 use flowker_core::id::ReplicaId;
 use flowker_core::net::OutboundPolicy;
@@ -13,8 +14,11 @@ use flowker_core::service::{ApiKeys, Executions, ProviderConfigs, Workflows};
 use flowker_core::trigger::{Starter, Trigger};
 use flowker_engine::Engine;
 use flowker_http::{Access, App, GovernorRates, Readiness, StoreHealth};
-use flowker_providers::{ClientLimits, HttpClient, native_roots, providers};
+use flowker_providers::{
+    AccessManager, ClientLimits, HttpClient, IssuerTokens, access_client, native_roots, providers,
+};
 use tracing::warn;
+use url::Url;
 
 use crate::access;
 use crate::config::Config;
@@ -116,7 +120,7 @@ pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
             ids,
             secrets: Arc::new(SystemSecrets),
         },
-        access: Access { keys: table, ..Access::default() },
+        access: asked_of_callers(config, table, &clock),
         cors: config.cors.clone(),
         injects_faults: config.injects_faults,
         cursor_key: access::cursor_key(&*shared).await?,
@@ -126,6 +130,26 @@ pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
         deployment_mode: config.deployment_mode.clone(),
     };
     Ok(Wired { store, engine, routes, app })
+}
+
+/// What the door asks of callers.
+fn asked_of_callers(
+    config: &Config,
+    keys: Option<Arc<ApiKeyTable>>,
+    clock: &Arc<dyn Clock>,
+) -> Access {
+    // Not the client of workflows: who can write a workflow must not choose whom we ask.
+    let manager = config.access_manager.as_ref().map(|address| {
+        let client = Arc::new(access_client(&[address], native_roots().0));
+        Arc::new(AccessManager::new(client, address)) as _
+    });
+    let tokens = config.tokens.clone().map(|settings| {
+        let issuer = Url::parse(&settings.issuer).ok();
+        let hosts: Vec<_> = issuer.iter().chain(&settings.jwks_url).collect();
+        let client = Arc::new(access_client(&hosts, native_roots().0));
+        Arc::new(IssuerTokens::new(client, settings, Arc::clone(clock))) as _
+    });
+    Access { keys, tokens, manager }
 }
 
 fn catalog(policy: OutboundPolicy) -> anyhow::Result<Catalog> {

@@ -1,4 +1,4 @@
-//! The outbound adapter: calls the services that workflows name, and nothing else.
+//! The outbound adapter: calls the services that workflows name, and those that say who a caller is.
 //!
 //! [`HttpClient`] is the only way out of the process: it checks every address it dials, bounds
 //! time and size, and says of each failure what it means for another attempt. [`Caller`] makes of a
@@ -6,6 +6,7 @@
 //! is a [`ProviderDescriptor`](flowker_core::ports::ProviderDescriptor) on top of it:
 //! `docs/guides/write-a-provider.md` shows how to add one.
 
+mod access;
 mod auth;
 mod caller;
 mod client;
@@ -17,6 +18,9 @@ use std::sync::Arc;
 
 use flowker_core::ports::Provider;
 
+pub use self::access::{
+    AccessManager, IssuerTokens, SigningAlgorithm, TokenSettings, access_client,
+};
 pub use self::caller::Caller;
 pub use self::client::{
     Answer, ClientLimits, ConnectError, Deadline, HttpClient, Outgoing, Resolve, SendError,

@@ -59,6 +59,7 @@ fn every_mistake_is_reported_and_no_secret_shown() {
         ("API_KEY_ENABLED", "yes"),
         ("CORS_ALLOWED_ORIGINS", "console.example.com"),
         ("FAULT_INJECTION_ENABLED", "1"),
+        ("OIDC_ENABLED", "1"),
         ("SECRETS_KEY", "c2hvcnQ="),
         ("OUTBOUND_ALLOW", "*.internal"),
         ("TRUSTED_PROXIES", "10.0.0.0/99"),
@@ -68,7 +69,7 @@ fn every_mistake_is_reported_and_no_secret_shown() {
         ("LOG_FORMAT", "xml"),
     ])
     .expect_err("mistakes");
-    assert_eq!(mistakes.len(), 14, "{mistakes:#?}");
+    assert_eq!(mistakes.len(), 15, "{mistakes:#?}");
     assert!(mistakes.contains(
         &"MAX_REQUESTS=\"0\" is not valid: expected a number from 1 to 1000000".to_owned()
     ));
@@ -81,6 +82,34 @@ fn every_mistake_is_reported_and_no_secret_shown() {
     assert!(mistakes.iter().any(|it| it.contains("sslmode=perhaps is unknown")), "{mistakes:?}");
     let mistakes = read(&[("DRAIN_TIMEOUT", "5s")]).expect_err("shorter than the grace");
     assert!(mistakes[0].ends_with("longer than DRAIN_GRACE"), "{mistakes:?}");
+}
+
+#[test]
+fn what_decides_about_callers_is_whole() {
+    let check = |pairs: &[(&'static str, &str)], expected: &[&str]| {
+        let mistakes = read(pairs).err().unwrap_or_default();
+        let names: Vec<_> = mistakes.iter().filter_map(|it| it.split('=').next()).collect();
+        assert_eq!(names, expected, "{mistakes:?}");
+    };
+    let (manager, oidc) = (("PLUGIN_AUTH_ENABLED", "true"), ("OIDC_ENABLED", "true"));
+    let address = ("PLUGIN_AUTH_ADDRESS", "http://manager:4000");
+    let issuer = ("OIDC_ISSUER_URL", "https://login.test/realms/a/");
+    let audience = ("OIDC_AUDIENCE", "flowker, other");
+    check(&[manager, address], &[]);
+    check(&[oidc, issuer, audience], &[]);
+    check(&[address, issuer], &[]);
+    check(&[manager], &["PLUGIN_AUTH_ADDRESS"]);
+    check(&[manager, ("PLUGIN_AUTH_ADDRESS", "manager:4000")], &["PLUGIN_AUTH_ADDRESS"]);
+    check(&[oidc], &["OIDC_AUDIENCE", "OIDC_ISSUER_URL"]);
+    check(&[oidc, ("OIDC_ISSUER_URL", "login.test"), audience], &["OIDC_ISSUER_URL"]);
+    check(&[oidc, issuer, audience, ("OIDC_JWKS_URL", "ftp://a/b")], &["OIDC_JWKS_URL"]);
+    check(&[oidc, issuer, audience, ("OIDC_ALGORITHMS", "RS256,HS256")], &["OIDC_ALGORITHMS"]);
+    check(&[oidc, issuer, audience, ("OIDC_ALGORITHMS", "none")], &["OIDC_ALGORITHMS"]);
+    check(&[manager, address, oidc, issuer, audience], &["OIDC_ENABLED"]);
+    let config = read(&[oidc, issuer, audience, ("OIDC_ALGORITHMS", "ES256")]).expect("valid");
+    let tokens = config.tokens.expect("tokens");
+    assert_eq!(tokens.issuer, "https://login.test/realms/a/", "byte for byte");
+    assert_eq!((tokens.audiences.len(), tokens.algorithms.len()), (2, 1));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use flowker_postgres::{ConnectionUrl, UrlError};
 use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing::Level;
+use url::Url;
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,6 +146,14 @@ pub fn duration(least: Duration, most: Duration) -> impl Fn(&str) -> Option<Dura
         let duration = Duration::from_millis(count.parse::<u64>().ok()?.checked_mul(millis)?);
         (least..=most).contains(&duration).then_some(duration)
     }
+}
+
+/// `http` or `https`, with a host and without credentials, query and fragment.
+pub(super) fn web_address(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let is_web = ["http", "https"].contains(&url.scheme()) && url.has_host();
+    let is_bare = url.username().is_empty() && url.password().is_none();
+    (is_web && is_bare && url.query().is_none() && url.fragment().is_none()).then_some(url)
 }
 
 pub(super) fn deployment_mode(text: &str) -> Option<String> {
