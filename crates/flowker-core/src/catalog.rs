@@ -1,8 +1,13 @@
-//! What workflows can be built from: the providers of this process and their operations.
+//! What workflows can be built from: the providers of this process, their operations, and templates.
+
+mod template;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
+
+pub use self::template::{Selection, TemplateDescriptor};
 use crate::ports::{ExecutorDescriptor, Provider, ProviderDescriptor};
 use crate::schema::{Schema, SchemaError};
 
@@ -12,6 +17,7 @@ pub struct Catalog {
     providers: BTreeMap<&'static str, CatalogProvider>,
     /// Executor id → provider id.
     executors: BTreeMap<&'static str, CatalogExecutor>,
+    templates: BTreeMap<&'static str, CatalogTemplate>,
 }
 
 /// A provider in the catalog.
@@ -36,13 +42,22 @@ pub struct CatalogExecutor {
     pub schema: Schema,
 }
 
+/// A template in the catalog.
+#[derive(Debug)]
+pub struct CatalogTemplate {
+    /// What is shown of it.
+    pub descriptor: TemplateDescriptor,
+    /// Its parameters satisfy this.
+    pub param_schema: Schema,
+}
+
 /// Why a list of providers is no catalog. A mistake of whoever wired the process.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogError {
     /// Two providers, or two executors, have one id.
     #[error("the id {0:?} is used twice")]
     Duplicate(&'static str),
-    /// A schema of a provider or an executor.
+    /// A schema of a provider, an executor or a template.
     #[error("the schema of {id:?} {source}")]
     Schema {
         /// Whose.
@@ -53,13 +68,22 @@ pub enum CatalogError {
 }
 
 impl Catalog {
-    /// Collects providers and compiles their schemas.
+    /// Collects providers, adds the templates that come with Flowker, and compiles all schemas.
     pub fn new(
         providers: impl IntoIterator<Item = Arc<dyn Provider>>,
     ) -> Result<Self, CatalogError> {
-        let mut catalog = Self { providers: BTreeMap::new(), executors: BTreeMap::new() };
+        let mut catalog = Self {
+            providers: BTreeMap::new(),
+            executors: BTreeMap::new(),
+            templates: BTreeMap::new(),
+        };
         for provider in providers {
             catalog.add(provider)?;
+        }
+        for descriptor in template::all() {
+            let param_schema = compile(descriptor.id, &descriptor.param_schema)?;
+            let entry = CatalogTemplate { descriptor, param_schema };
+            catalog.templates.insert(entry.descriptor.id, entry);
         }
         Ok(catalog)
     }
@@ -67,9 +91,6 @@ impl Catalog {
     fn add(&mut self, provider: Arc<dyn Provider>) -> Result<(), CatalogError> {
         let descriptor = provider.descriptor();
         let id = descriptor.id;
-        let compile = |id, schema| {
-            Schema::compile(schema).map_err(|source| CatalogError::Schema { id, source })
-        };
         for executor in &descriptor.executors {
             let schema = compile(executor.id, &executor.schema)?;
             let entry = CatalogExecutor { descriptor: executor.clone(), provider_id: id, schema };
@@ -95,6 +116,11 @@ impl Catalog {
         self.executors.get(id)
     }
 
+    /// One template.
+    pub fn template(&self, id: &str) -> Option<&CatalogTemplate> {
+        self.templates.get(id)
+    }
+
     /// All providers, by id.
     pub fn providers(&self) -> impl Iterator<Item = &CatalogProvider> {
         self.providers.values()
@@ -104,4 +130,13 @@ impl Catalog {
     pub fn executors(&self) -> impl Iterator<Item = &CatalogExecutor> {
         self.executors.values()
     }
+
+    /// All templates, by id.
+    pub fn templates(&self) -> impl Iterator<Item = &CatalogTemplate> {
+        self.templates.values()
+    }
+}
+
+fn compile(id: &'static str, schema: &Value) -> Result<Schema, CatalogError> {
+    Schema::compile(schema).map_err(|source| CatalogError::Schema { id, source })
 }

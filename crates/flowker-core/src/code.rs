@@ -54,10 +54,12 @@ codes! {
     ProviderConfigUnusable "FLK-0150" "A node's provider configuration is missing, unknown or not active.";
     ProviderMismatch "FLK-0151" "A node's provider configuration belongs to another provider than its executor.";
     ExecutorNotFound "FLK-0200" "The catalog has no such executor.";
+    ConfigRefusedByExecutor "FLK-0201" "The config is refused by the executor's schema.";
     TriggerNotFound "FLK-0210" "The catalog has no such trigger.";
     TriggerInvalid "FLK-0211" "The data of a trigger node is not valid.";
     ProviderNotFound "FLK-0230" "The catalog has no such provider.";
     TemplateNotFound "FLK-0240" "The catalog has no such template.";
+    TemplateParamsInvalid "FLK-0242" "The parameters are refused by the template's schema.";
     ProviderConfigNotFound "FLK-0290" "There is no such provider configuration.";
     ProviderConfigNameTaken "FLK-0291" "Another provider configuration has this name.";
     ProviderConfigStatus "FLK-0292" "The provider configuration is already enabled or disabled.";
@@ -70,6 +72,8 @@ codes! {
     QueryInvalid "FLK-0304" "A query parameter is not valid.";
     PageSizeInvalid "FLK-0309" "The page size is outside 1 to 100.";
     SortOrderInvalid "FLK-0310" "The sort order is neither ASC nor DESC.";
+    BaseUrlUnusable "FLK-0340" "The provider configuration has no usable base URL.";
+    DestinationForbidden "FLK-0341" "The base URL leads to a forbidden destination, or its host cannot be resolved.";
     Conflict "FLK-0350" "The resource changed between the read and the write.";
     RouteTaken "FLK-0360" "Another active workflow has this webhook's method and path.";
     RouteNotFound "FLK-0361" "No active workflow has a webhook with this method and path.";

@@ -27,7 +27,8 @@ pub use execution::{
 };
 pub use idempotency::{IdempotencyStore, KnownKey};
 pub use provider::{
-    Call, CallFailure, ExecutorDescriptor, FailureKind, Provider, ProviderDescriptor, SuccessCodes,
+    Call, CallFailure, ExecutorDescriptor, FailureKind, Probe, ProbeFailure, Probed, Provider,
+    ProviderDescriptor, SuccessCodes,
 };
 pub use provider_config::{
     ConfigStatus, ConfigWritten, ProviderConfig, ProviderConfigPage, ProviderConfigQuery,

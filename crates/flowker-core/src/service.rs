@@ -4,6 +4,8 @@
 //! [`Refusal`](crate::refusal::Refusal) whose code says why nothing was done.
 
 mod api_keys;
+mod catalog;
+mod connectivity;
 mod executions;
 pub mod masking;
 mod provider_configs;
@@ -17,6 +19,8 @@ pub use api_keys::{
     ApiKeys, KEY_PREFIX, KEYS_MAX, KeyText, NewKey, NewKeyOrder, OVERLAP, OVERLAP_MAX,
     RotationOrder,
 };
+pub use catalog::check_executor_config;
+pub use connectivity::{ConnectivityReport, StageReport, StageStatus, Verdict};
 pub use executions::{Executions, NamedStep};
 pub use provider_configs::{DESCRIPTION_BYTES_MAX, ProviderConfigs};
-pub use workflows::{Workflows, check_document};
+pub use workflows::{Workflows, check_document, check_template_params};

@@ -177,6 +177,8 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         | Code::ProviderConfigUnusable
         | Code::ProviderMismatch
         | Code::ExecutorConfigInvalid
+        | Code::ConfigRefusedByExecutor
+        | Code::TemplateParamsInvalid
         | Code::CursorInvalid
         | Code::ProviderConfigNameEmpty
         | Code::ProviderConfigNameTooLong
@@ -223,6 +225,8 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         | Code::TriggerInvalid
         | Code::ProviderConfigStatus
         | Code::ProviderConfigInvalid
+        | Code::BaseUrlUnusable
+        | Code::DestinationForbidden
         | Code::PayloadRefused
         | Code::WorkflowNotActive
         | Code::ExecutionNotFinished

@@ -15,6 +15,7 @@ use crate::error::Transport;
 pub enum Endpoint {
     Webhook,
     CreateWorkflow,
+    CreateFromTemplate,
     ListWorkflows,
     ShowWorkflow,
     UpdateWorkflow,
@@ -31,11 +32,15 @@ pub enum Endpoint {
     RetryExecution,
     ListExecutors,
     ShowExecutor,
+    ValidateExecutor,
     ListTriggers,
     ShowTrigger,
     ListProviders,
     ShowProvider,
     ListExecutorsOfProvider,
+    ListTemplates,
+    ShowTemplate,
+    ValidateTemplate,
     CreateProviderConfig,
     ListProviderConfigs,
     ShowProviderConfig,
@@ -48,6 +53,7 @@ pub enum Endpoint {
     ShowApiKey,
     RotateApiKey,
     RevokeApiKey,
+    TestProviderConfig,
     Health,
     Ready,
     Version,
@@ -61,6 +67,7 @@ pub static ROUTES: &[(Method, &str, Endpoint)] = &[
     (Method::PATCH, WEBHOOKS, Endpoint::Webhook),
     (Method::DELETE, WEBHOOKS, Endpoint::Webhook),
     (Method::POST, "/v1/workflows", Endpoint::CreateWorkflow),
+    (Method::POST, FROM_TEMPLATE, Endpoint::CreateFromTemplate),
     (Method::GET, "/v1/workflows", Endpoint::ListWorkflows),
     (Method::GET, "/v1/workflows/{id}", Endpoint::ShowWorkflow),
     (Method::PUT, "/v1/workflows/{id}", Endpoint::UpdateWorkflow),
@@ -77,11 +84,15 @@ pub static ROUTES: &[(Method, &str, Endpoint)] = &[
     (Method::POST, "/v1/executions/{id}/retry", Endpoint::RetryExecution),
     (Method::GET, "/v1/catalog/executors", Endpoint::ListExecutors),
     (Method::GET, "/v1/catalog/executors/{id}", Endpoint::ShowExecutor),
+    (Method::POST, "/v1/catalog/executors/{id}/validate", Endpoint::ValidateExecutor),
     (Method::GET, "/v1/catalog/triggers", Endpoint::ListTriggers),
     (Method::GET, "/v1/catalog/triggers/{id}", Endpoint::ShowTrigger),
     (Method::GET, "/v1/catalog/providers", Endpoint::ListProviders),
     (Method::GET, "/v1/catalog/providers/{id}", Endpoint::ShowProvider),
     (Method::GET, "/v1/catalog/providers/{id}/executors", Endpoint::ListExecutorsOfProvider),
+    (Method::GET, "/v1/catalog/templates", Endpoint::ListTemplates),
+    (Method::GET, "/v1/catalog/templates/{id}", Endpoint::ShowTemplate),
+    (Method::POST, "/v1/catalog/templates/{id}/validate", Endpoint::ValidateTemplate),
     (Method::POST, "/v1/provider-configurations", Endpoint::CreateProviderConfig),
     (Method::GET, "/v1/provider-configurations", Endpoint::ListProviderConfigs),
     (Method::GET, "/v1/provider-configurations/{id}", Endpoint::ShowProviderConfig),
@@ -94,6 +105,7 @@ pub static ROUTES: &[(Method, &str, Endpoint)] = &[
     (Method::GET, "/v1/api-keys/{id}", Endpoint::ShowApiKey),
     (Method::POST, "/v1/api-keys/{id}/rotate", Endpoint::RotateApiKey),
     (Method::DELETE, "/v1/api-keys/{id}", Endpoint::RevokeApiKey),
+    (Method::POST, "/v1/provider-configurations/{id}/test", Endpoint::TestProviderConfig),
     (Method::GET, "/health", Endpoint::Health),
     (Method::GET, "/health/live", Endpoint::Health),
     (Method::GET, "/readyz", Endpoint::Ready),
@@ -105,6 +117,10 @@ pub static ROUTES: &[(Method, &str, Endpoint)] = &[
 /// them, empty and doubled segments included.
 const WEBHOOKS: &str = "/v1/webhooks/{*path}";
 const WEBHOOKS_PREFIX: &str = "/v1/webhooks";
+
+/// The one path that is a place of its own for one method, and for the others the id of a workflow
+/// that there is not. So the router does not know it.
+const FROM_TEMPLATE: &str = "/v1/workflows/from-template";
 
 /// What `Allow` says where any method may be registered.
 pub(crate) const ANY_METHOD: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -153,9 +169,9 @@ pub(crate) fn resolve(method: &Method, path: &str) -> Result<Found, Transport> {
     let lower = path.to_ascii_lowercase();
     let template = *ROUTER.at(&lower).map_err(|_| Transport::NotFound)?.value;
     let asked = if *method == Method::HEAD { &Method::GET } else { method };
-    let mut rows = ROUTES.iter().filter(|(_, it, _)| *it == template);
+    let mut rows = ROUTES.iter().filter(|(_, it, _)| *it == template || *it == lower);
     match rows.clone().find(|(method, _, _)| method == asked) {
-        Some(&(_, _, endpoint)) => Ok(Found { endpoint, argument: argument(template, path) }),
+        Some(&(_, row, endpoint)) => Ok(Found { endpoint, argument: argument(row, path) }),
         None => Err(Transport::MethodNotAllowed { allow: allow(&mut rows) }),
     }
 }
@@ -185,7 +201,8 @@ fn allow<'a>(rows: &mut impl Iterator<Item = &'a (Method, &'a str, Endpoint)>) -
 static ROUTER: LazyLock<Router<&'static str>> = LazyLock::new(|| {
     let templates: BTreeSet<_> = ROUTES.iter().map(|(_, template, _)| *template).collect();
     let mut router = Router::new();
-    for template in templates.into_iter().filter(|template| *template != WEBHOOKS) {
+    let routed = |template: &&str| ![WEBHOOKS, FROM_TEMPLATE].contains(template);
+    for template in templates.into_iter().filter(routed) {
         router.insert(template, template).expect("no two templates of the table collide");
     }
     router
@@ -214,6 +231,7 @@ mod tests {
         check("GET", "/v1//workflows", "404");
         check("GET", "/v1/workflows/AbC", "ShowWorkflow AbC");
         check("GET", "/v1/workflows/from-template", "ShowWorkflow from-template");
+        check("POST", "/V1/workflows/From-Template/", "CreateFromTemplate");
         check("POST", "/v1/Workflows/x/ACTIVATE/", "ActivateWorkflow x");
         check("GET", "/v1/catalog/executors/a%2Eb", "ShowExecutor a.b");
         check("GET", "/v1/catalog/providers/P/Executors", "ListExecutorsOfProvider P");
@@ -228,6 +246,7 @@ mod tests {
         check("PATCH", "/v1/workflows", "405 GET, HEAD, POST");
         check("get", "/v1/workflows", "405 GET, HEAD, POST");
         check("OPTIONS", "/v1/workflows/x", "405 DELETE, GET, HEAD, PUT");
+        check("PATCH", "/v1/workflows/from-template", "405 DELETE, GET, HEAD, POST, PUT");
         check("TRACE", "/health", "405 GET, HEAD");
         check("GET", "/v1/workflows/x/clone", "405 POST");
         check("TRACE", "/v1/webhooks/a", &format!("405 {ANY_METHOD}"));

@@ -2,15 +2,17 @@
 
 mod api_key;
 mod catalog;
+mod connectivity;
 mod execution;
 mod provider_config;
 mod workflow;
 
 pub(crate) use api_key::{api_key, new_api_key};
 pub(crate) use catalog::{
-    WEBHOOK_TRIGGER, executor, executor_with_schema, provider, provider_with_schema, trigger,
-    trigger_with_schema,
+    WEBHOOK_TRIGGER, executor, executor_with_schema, provider, provider_with_schema, template,
+    template_with_params, trigger, trigger_with_schema,
 };
+pub(crate) use connectivity::connectivity;
 pub(crate) use execution::{begun, results, retried, status};
 pub(crate) use provider_config::{provider_config, provider_config_created};
 pub(crate) use workflow::{workflow, workflow_created};

@@ -3,6 +3,7 @@
 mod access;
 mod answers;
 mod browsers;
+mod catalog;
 mod connections;
 mod corpus;
 mod endpoints;

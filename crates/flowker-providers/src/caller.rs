@@ -1,18 +1,19 @@
 //! The generic call: one HTTP request from a node's settings and a provider configuration.
 
 mod build;
+mod probe;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use flowker_core::json;
-use flowker_core::ports::{Call, CallFailure, FailureKind};
+use flowker_core::ports::{Call, CallFailure, FailureKind, ProviderConfig};
 use http::StatusCode;
 use serde_json::Value;
 use tracing::debug;
 use url::Url;
 
-pub(crate) use self::build::{header_value, text};
+pub(crate) use self::build::{base_url, header_value, text};
 use crate::auth::{Auth, Credentials, Tokens};
 use crate::client::{HttpClient, SendError};
 use crate::envelope::envelope;
@@ -59,13 +60,7 @@ impl Caller {
     ) -> Result<Value, CallFailure> {
         let outcome = self.attempt(call, url, body).await;
         if let Err(failure) = &outcome {
-            debug!(
-                provider.id = call.config.provider_id,
-                provider_config.id = %call.config.id,
-                call.attempt,
-                failure.kind = ?failure.kind,
-                "outbound call failed: {failure}"
-            );
+            log_failure(&call.config, call.attempt, failure);
         }
         outcome
     }
@@ -118,6 +113,17 @@ impl Caller {
         }
         failure
     }
+}
+
+/// Tells the operator of an attempt that failed; the caller is told by the failure itself.
+fn log_failure(config: &ProviderConfig, attempt: u32, failure: &CallFailure) {
+    debug!(
+        provider.id = config.provider_id,
+        provider_config.id = %config.id,
+        call.attempt = attempt,
+        failure.kind = ?failure.kind,
+        "outbound call failed: {failure}"
+    );
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use flowker_core::net::OutboundPolicy;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -20,10 +20,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::RootCertStore;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
+use url::Url;
 
 pub use self::connect::ConnectError;
-use self::connect::Connector;
+use self::connect::{Connector, Dialer};
 pub use self::error::SendError;
 pub use self::message::{Answer, Deadline, Outgoing};
 use self::redirect::Next;
@@ -77,7 +78,17 @@ const HEAD_BYTES_LEAST: usize = 8 * 1024;
 pub struct HttpClient {
     policy: Arc<OutboundPolicy>,
     limits: ClientLimits,
+    dialer: Dialer,
     client: Client<Connector, Full<Bytes>>,
+}
+
+/// How much of an answer's body is wanted.
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    /// All of it; one that is larger than the client's limit is a failure.
+    Whole,
+    /// So many bytes, and whatever comes behind them is left.
+    UpTo(usize),
 }
 
 impl HttpClient {
@@ -95,8 +106,8 @@ impl HttpClient {
         resolver: Arc<dyn Resolve>,
     ) -> Self {
         let policy = Arc::new(policy);
-        let connector =
-            Connector::new(Arc::clone(&policy), resolver, roots, limits.connect_timeout);
+        let dialer = Dialer::new(Arc::clone(&policy), resolver);
+        let connector = Connector::new(dialer.clone(), roots, limits.connect_timeout);
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -109,7 +120,7 @@ impl HttpClient {
             .http2_keep_alive_interval(Duration::from_secs(20))
             .http2_keep_alive_timeout(Duration::from_secs(10))
             .build(connector);
-        Self { policy, limits, client }
+        Self { policy, limits, dialer, client }
     }
 
     /// Sends a request, follows redirects, and reads the answer whole.
@@ -117,12 +128,41 @@ impl HttpClient {
     /// # Errors
     ///
     /// [`SendError`] if there is no whole answer with a status that counts as success.
-    pub async fn send(&self, mut request: Outgoing) -> Result<Answer, SendError> {
+    pub async fn send(&self, request: Outgoing) -> Result<Answer, SendError> {
+        self.follow(request, Wanted::Whole).await
+    }
+
+    /// Like [`send`](Self::send), but reads no more than `bytes_max` of the answer's body.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] if there is no answer with a status that counts as success.
+    pub async fn peek(&self, request: Outgoing, bytes_max: usize) -> Result<Answer, SendError> {
+        self.follow(request, Wanted::UpTo(bytes_max)).await
+    }
+
+    /// Checks whether a request to a URL would be let go, as far as that can be said without
+    /// connecting. Whoever then sends one is checked again.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] if it would not, or if the URL's host cannot be resolved.
+    pub async fn check(&self, url: &Url) -> Result<(), ConnectError> {
+        self.policy.check_url(url).map_err(ConnectError::Denied)?;
+        let host = url.host_str().unwrap_or_default();
+        let limit = self.limits.connect_timeout;
+        match timeout(limit, self.dialer.addresses(host)).await {
+            Ok(addresses) => addresses.map(drop),
+            Err(_) => Err(ConnectError::TimedOut { host: host.to_owned(), limit }),
+        }
+    }
+
+    async fn follow(&self, mut request: Outgoing, wanted: Wanted) -> Result<Answer, SendError> {
         // Whether a redirect that was followed says that the request has been carried out.
         let mut is_carried_out = false;
         let mut n_redirects = 0;
         loop {
-            let outcome = self.send_once(&request).await;
+            let outcome = self.send_once(&request, wanted).await;
             match outcome.map_err(|error| error.after(is_carried_out))? {
                 Outcome::Answered(answer) => return Ok(answer),
                 Outcome::Redirected(next) => {
@@ -137,18 +177,22 @@ impl HttpClient {
         }
     }
 
-    async fn send_once(&self, request: &Outgoing) -> Result<Outcome, SendError> {
+    async fn send_once(&self, request: &Outgoing, wanted: Wanted) -> Result<Outcome, SendError> {
         self.policy.check_url(&request.url).map_err(ConnectError::Denied)?;
         let response = self.exchange(request).await?;
         if self.limits.headers_max < response.headers().len() {
             return Err(SendError::TooManyHeaders { max: self.limits.headers_max });
         }
         if request.success.contains(response.status().as_u16()) {
-            return self.read(request, response).await.map(Outcome::Answered);
+            let answer = match wanted {
+                Wanted::Whole => self.read(request, response).await,
+                Wanted::UpTo(bytes_max) => read_up_to(request, response, bytes_max).await,
+            };
+            return answer.map(Outcome::Answered);
         }
         match redirect::next(request, &response)? {
             Some(next) => Ok(Outcome::Redirected(Box::new(next))),
-            None => Err(SendError::status(&response)),
+            None => Err(SendError::status(response.status(), response.headers())),
         }
     }
 
@@ -193,6 +237,29 @@ impl HttpClient {
             Err(_) => Err(SendError::timed_out(request, true)),
         }
     }
+}
+
+/// Reads the beginning of a body. What is not read ends the connection.
+async fn read_up_to(
+    request: &Outgoing,
+    response: Response<Incoming>,
+    bytes_max: usize,
+) -> Result<Answer, SendError> {
+    let (head, mut body) = response.into_parts();
+    let mut read = BytesMut::new();
+    while read.len() < bytes_max {
+        match timeout_at(request.deadline.at(), body.frame()).await {
+            Ok(None) => break,
+            Ok(Some(Ok(frame))) => {
+                let data = frame.into_data().unwrap_or_default();
+                let n_left = bytes_max - read.len();
+                read.extend_from_slice(&data[..n_left.min(data.len())]);
+            }
+            Ok(Some(Err(error))) => return Err(SendError::lost(&error)),
+            Err(_) => return Err(SendError::timed_out(request, true)),
+        }
+    }
+    Ok(Answer { status: head.status, headers: head.headers, body: read.freeze() })
 }
 
 /// What came of sending a request once.

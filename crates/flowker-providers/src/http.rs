@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use flowker_core::json;
 use flowker_core::ports::{
-    Call, CallFailure, ExecutorDescriptor, FailureKind, Provider, ProviderDescriptor, SuccessCodes,
+    Call, CallFailure, ExecutorDescriptor, FailureKind, Probe, ProbeFailure, Probed, Provider,
+    ProviderConfig, ProviderDescriptor, SuccessCodes,
 };
 use serde_json::{Map, Value};
 use url::Url;
@@ -65,6 +66,10 @@ impl Provider for HttpProvider {
             None => Caller::body(&call),
         };
         self.caller.call_url(&call, url, body).await
+    }
+
+    async fn probe(&self, config: &ProviderConfig, probe: Probe) -> Result<Probed, ProbeFailure> {
+        self.caller.probe(text(&config.config, "base_url"), &config.config, probe).await
     }
 }
 

@@ -11,7 +11,9 @@ mod auth;
 mod caller;
 mod client;
 mod envelope;
+mod fields;
 mod http;
+mod midaz;
 mod tracer;
 
 use std::sync::Arc;
@@ -28,12 +30,17 @@ pub use self::client::{
 };
 pub use self::envelope::envelope;
 pub use self::http::HttpProvider;
+pub use self::midaz::MidazProvider;
 pub use self::tracer::TracerProvider;
 
-/// The providers that come with Flowker: `http` and `tracer`.
+/// The providers that come with Flowker: `http`, `midaz` and `tracer`.
 pub fn providers(client: Arc<HttpClient>) -> Vec<Arc<dyn Provider>> {
     let caller = Arc::new(Caller::new(client));
-    vec![Arc::new(HttpProvider::new(Arc::clone(&caller))), Arc::new(TracerProvider::new(caller))]
+    vec![
+        Arc::new(HttpProvider::new(Arc::clone(&caller))),
+        Arc::new(MidazProvider::new(Arc::clone(&caller))),
+        Arc::new(TracerProvider::new(caller)),
+    ]
 }
 
 /// Compiles and runs the guide's example.
@@ -41,6 +48,8 @@ pub fn providers(client: Arc<HttpClient>) -> Vec<Arc<dyn Provider>> {
 #[doc = include_str!("../../../docs/guides/write-a-provider.md")]
 struct Guide;
 
+#[cfg(test)]
+mod certificates;
 #[cfg(test)]
 mod downstream;
 #[cfg(test)]

@@ -20,6 +20,10 @@ fn the_providers_make_a_catalog() {
         shown,
         [
             "http: http HTTP",
+            "midaz: midaz.create-account Midaz",
+            "midaz: midaz.create-transaction Midaz",
+            "midaz: midaz.get-account Midaz",
+            "midaz: midaz.get-account-balance Midaz",
             "tracer: tracer.list-validations Tracer",
             "tracer: tracer.validate-transaction Tracer",
         ]

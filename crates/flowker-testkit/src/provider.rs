@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use flowker_core::ports::{
-    Call, CallFailure, Clock, ExecutorDescriptor, FailureKind, Provider, ProviderDescriptor,
+    Call, CallFailure, Clock, ExecutorDescriptor, FailureKind, Probe, ProbeFailure, Probed,
+    Provider, ProviderConfig, ProviderDescriptor,
 };
 use flowker_core::time::Timestamp;
 use serde_json::{Value, json};
@@ -204,5 +205,11 @@ impl Provider for RecordingProvider {
                 Ok(output)
             }
         }
+    }
+
+    /// Answers without being recorded: a test of connectivity is no call.
+    async fn probe(&self, _: &ProviderConfig, _: Probe) -> Result<Probed, ProbeFailure> {
+        let url = "http://receiver.test/".to_owned();
+        Ok(Probed { status: 200, url, content_type: None, body_bytes: 0, n_headers: 0 })
     }
 }

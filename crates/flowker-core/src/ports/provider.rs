@@ -124,6 +124,63 @@ impl CallFailure {
     }
 }
 
+/// One request of a connectivity test: a `GET` of the address that a configuration names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Without credentials and without the configured headers: is anybody there?
+    Connectivity,
+    /// With what calls carry to show who calls: is it taken?
+    Authentication,
+    /// The same, and the answer's body is read: does all of it work?
+    EndToEnd,
+}
+
+impl Probe {
+    /// All of them, in the order of a test.
+    pub const ALL: [Self; 3] = [Self::Connectivity, Self::Authentication, Self::EndToEnd];
+
+    /// The word that travels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connectivity => "connectivity",
+            Self::Authentication => "authentication",
+            Self::EndToEnd => "end_to_end",
+        }
+    }
+}
+
+/// An answer to a [`Probe`], of any status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probed {
+    /// Its status.
+    pub status: u16,
+    /// What was asked for first, without credentials.
+    pub url: String,
+    /// What the answer says that its body is.
+    pub content_type: Option<String>,
+    /// How many bytes of its body were read. 0 unless the probe reads it.
+    pub body_bytes: usize,
+    /// How many headers of the configuration were sent.
+    pub n_headers: usize,
+}
+
+/// Why there is no answer to a [`Probe`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProbeFailure {
+    /// The configuration names no absolute http or https URL. Nothing was sent.
+    #[error("the provider configuration has no usable base URL")]
+    NoAddress,
+    /// The address may not be called, or cannot be resolved. Nothing was sent.
+    #[error("{0}")]
+    Forbidden(String),
+    /// Calls with this configuration carry nothing that shows who calls. Nothing was sent.
+    #[error("the provider configuration has no credentials")]
+    NoCredentials,
+    /// For any other reason, of which the text holds no secret.
+    #[error("{0}")]
+    Failed(String),
+}
+
 /// Calls one kind of outside service.
 ///
 /// - MUST bound the call by its timeout, and the response by a size.
@@ -140,4 +197,11 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// Makes one attempt. The output of an HTTP call is the response envelope: an object of
     /// `status`, `status_text`, `url`, `headers` and `body`.
     async fn call(&self, call: Call) -> Result<Value, CallFailure>;
+
+    /// Makes one request of a connectivity test, with the scheme by which calls are made.
+    ///
+    /// - MUST answer [`ProbeFailure::Forbidden`] only if the address that the configuration names may
+    ///   not be called; a redirect to such a place is a failure like any other.
+    /// - MUST answer [`ProbeFailure::NoCredentials`] to [`Probe::Authentication`] only.
+    async fn probe(&self, config: &ProviderConfig, probe: Probe) -> Result<Probed, ProbeFailure>;
 }

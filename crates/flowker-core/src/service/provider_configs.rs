@@ -155,7 +155,7 @@ impl ProviderConfigs {
         Ok(config)
     }
 
-    fn provider(&self, id: &str) -> Result<&CatalogProvider, Refusal> {
+    pub(super) fn provider(&self, id: &str) -> Result<&CatalogProvider, Refusal> {
         self.catalog.provider(id).ok_or_else(|| {
             let message = format!("the catalog has no provider {id:?}");
             Refusal::of_member(Code::ProviderUnknown, "providerId", message)

@@ -87,7 +87,8 @@ pub(super) fn catalog() -> Arc<Catalog> {
     Arc::new(Catalog::new([demo, free]).expect("a catalog"))
 }
 
-fn provider(
+/// A provider with one operation, that is never called.
+pub(super) fn provider(
     id: &'static str,
     executor_id: &'static str,
     config_schema: Value,

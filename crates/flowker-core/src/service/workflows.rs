@@ -1,5 +1,9 @@
 //! Workflows: editing drafts, and their way from draft to active and back.
 
+mod templates;
+
+pub use self::templates::check_template_params;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value};

@@ -1,8 +1,10 @@
-//! The catalog, read only.
+//! The catalog, and trying out what it asks for.
 
+use flowker_core::catalog::{Catalog, CatalogExecutor, CatalogTemplate};
 use flowker_core::code::Code;
 use flowker_core::refusal::Refusal;
-use serde_json::Value;
+use flowker_core::service::{check_executor_config, check_template_params};
+use serde_json::{Value, json};
 
 use super::{Call, Reply};
 use crate::error::Failure;
@@ -13,9 +15,16 @@ pub(super) fn list_executors(call: &Call) -> Reply {
 }
 
 pub(super) fn show_executor(call: &Call) -> Result<Reply, Failure> {
-    let executor = call.app().catalog.executor(&call.argument);
-    let executor = executor.ok_or_else(|| Refusal::plain(Code::ExecutorNotFound))?;
+    let executor = executor(&call.app().catalog, &call.argument)?;
     Ok(Reply::ok(show::executor_with_schema(executor)))
+}
+
+pub(super) async fn validate_executor(call: Call) -> Result<Reply, Failure> {
+    let id = call.argument.clone();
+    executor(&call.app().catalog, &id)?;
+    let (door, document) = call.document().await?;
+    check_executor_config(executor(&door.app.catalog, &id)?, document.value)?;
+    Ok(valid())
 }
 
 pub(super) fn list_triggers() -> Reply {
@@ -46,6 +55,36 @@ pub(super) fn list_executors_of_provider(call: &Call) -> Result<Reply, Failure> 
     let id = provider.descriptor.id;
     let own = catalog.executors().filter(|executor| executor.provider_id == id);
     Ok(array(own.map(show::executor)))
+}
+
+pub(super) fn list_templates(call: &Call) -> Reply {
+    array(call.app().catalog.templates().map(show::template))
+}
+
+pub(super) async fn show_template(call: &Call) -> Result<Reply, Failure> {
+    let template = template(&call.app().catalog, &call.argument)?;
+    let params = call.app().workflows.shown_params(template).await;
+    Ok(Reply::ok(show::template_with_params(template, &params)))
+}
+
+pub(super) async fn validate_template(call: Call) -> Result<Reply, Failure> {
+    let id = call.argument.clone();
+    template(&call.app().catalog, &id)?;
+    let (door, document) = call.document().await?;
+    check_template_params(template(&door.app.catalog, &id)?, document.value)?;
+    Ok(valid())
+}
+
+fn executor<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a CatalogExecutor, Refusal> {
+    catalog.executor(id).ok_or_else(|| Refusal::plain(Code::ExecutorNotFound))
+}
+
+fn template<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a CatalogTemplate, Refusal> {
+    catalog.template(id).ok_or_else(|| Refusal::plain(Code::TemplateNotFound))
+}
+
+fn valid() -> Reply {
+    Reply::ok(json!({"valid": true}))
 }
 
 fn array(items: impl IntoIterator<Item = Value>) -> Reply {

@@ -59,6 +59,11 @@ pub(super) async fn enable(call: Call) -> Result<Reply, Failure> {
     Ok(Reply::ok(show::provider_config(&config)))
 }
 
+pub(super) async fn test(call: Call) -> Result<Reply, Failure> {
+    let report = call.app().provider_configs.test(call.id(ProviderConfigId::parse)?).await?;
+    Ok(Reply::ok(show::connectivity(&report)))
+}
+
 pub(super) async fn delete(call: Call) -> Result<Reply, Failure> {
     call.app().provider_configs.delete(call.id(ProviderConfigId::parse)?).await?;
     Ok(Reply::no_content())

@@ -18,6 +18,12 @@ pub(super) async fn create(call: Call) -> Result<Reply, Failure> {
     Ok(Reply::created(show::workflow_created(&workflow)))
 }
 
+pub(super) async fn create_from_template(call: Call) -> Result<Reply, Failure> {
+    let (door, document) = call.document().await?;
+    let workflow = door.app.workflows.from_template(document.value).await?;
+    Ok(Reply::created(show::workflow_created(&workflow)))
+}
+
 pub(super) async fn list(call: Call) -> Result<Reply, Failure> {
     let (query, key) = (call.query(), &call.app().cursor_key);
     let page = NamedPage::read(&query, List::Workflows, key)?;

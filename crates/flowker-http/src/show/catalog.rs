@@ -1,6 +1,6 @@
 //! What workflows can be built from. Schemas travel as JSON text in a string.
 
-use flowker_core::catalog::{CatalogExecutor, CatalogProvider};
+use flowker_core::catalog::{CatalogExecutor, CatalogProvider, CatalogTemplate};
 use flowker_core::json;
 use serde_json::{Value, json};
 
@@ -44,6 +44,25 @@ fn provider_shape(provider: &CatalogProvider) -> Shape {
         .with("name", descriptor.name)
         .with("description", descriptor.description)
         .with("version", descriptor.version)
+}
+
+pub(crate) fn template(template: &CatalogTemplate) -> Value {
+    template_shape(template).done()
+}
+
+/// With the schema of its parameters as it is to be shown.
+pub(crate) fn template_with_params(template: &CatalogTemplate, params: &Value) -> Value {
+    template_shape(template).with("paramSchema", json::to_text(params)).done()
+}
+
+fn template_shape(template: &CatalogTemplate) -> Shape {
+    let descriptor = &template.descriptor;
+    Shape::new()
+        .with("id", descriptor.id)
+        .with("name", descriptor.name)
+        .with("description", descriptor.description)
+        .with("version", descriptor.version)
+        .with("category", descriptor.category)
 }
 
 /// The webhook trigger.

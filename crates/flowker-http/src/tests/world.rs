@@ -13,7 +13,8 @@ use flowker_core::plans::Plans;
 use flowker_core::ports::{
     Acceptance, Authorizer, ExecutorDescriptor, MockApiKeyStore, MockClock, MockDispatcher,
     MockExecutionStore, MockIdSource, MockIdempotencyStore, MockProvider, MockProviderConfigStore,
-    MockSecrets, MockWorkflowStore, Provider, ProviderDescriptor, TokenVerifier,
+    MockSecrets, MockWorkflowStore, Probe, ProbeFailure, Probed, Provider, ProviderDescriptor,
+    TokenVerifier,
 };
 use flowker_core::routing::RouteTable;
 use flowker_core::service::{ApiKeys, Executions, ProviderConfigs, Workflows};
@@ -217,6 +218,18 @@ fn catalog() -> Catalog {
             version: "v1",
             schema: json!({"type": "object"}),
         }],
+    });
+    provider.expect_probe().returning(|config, probe| match (probe, &*config.name) {
+        (_, "nowhere") => Err(ProbeFailure::NoAddress),
+        (_, "inside") => Err(ProbeFailure::Forbidden("it is private".to_owned())),
+        (Probe::Authentication, _) => Err(ProbeFailure::NoCredentials),
+        _ => Ok(Probed {
+            status: if probe == Probe::EndToEnd { 500 } else { 200 },
+            url: "https://service.test/".to_owned(),
+            content_type: Some("text/plain".to_owned()),
+            body_bytes: 7,
+            n_headers: 0,
+        }),
     });
     Catalog::new([Arc::new(provider) as Arc<dyn Provider>]).expect("a catalog")
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use flowker_core::ports::{Call, CallFailure, FailureKind};
+use flowker_core::ports::{Call, CallFailure, FailureKind, SuccessCodes};
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -52,6 +52,9 @@ const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 /// How long a call may take at the most, whatever a configuration says: as long as a node may ask.
 const TIMEOUT_MAX: Duration = Duration::from_mins(10);
 
+/// How long one request of a connectivity test may take (contract).
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What the HTTP connection decides, and nobody else.
 const CONNECTION_HEADERS: [&str; 11] = [
     "connection",
@@ -87,16 +90,19 @@ const NOT_IN_PATHS: &AsciiSet = &CONTROLS
 /// See [`Caller::url`](super::Caller::url).
 pub(super) fn url(call: &Call) -> Result<Url, BuildError> {
     let base = text(&call.config.config, "base_url").ok_or(BuildError::NoBaseUrl)?;
-    let mut url = Url::parse(base).map_err(|_| BuildError::BaseUrl)?;
-    if !url.has_host() || !matches!(url.scheme(), "http" | "https") {
-        return Err(BuildError::BaseUrl);
-    }
-    url.set_fragment(None);
+    let mut url = base_url(base).ok_or(BuildError::BaseUrl)?;
     if let Some(path) = call.path.as_deref().filter(|path| !path.is_empty()) {
         let joined = format!("{}/{}", url.path(), escape_path(path));
         url.set_path(&without_empty_segments(&joined));
     }
     Ok(url)
+}
+
+/// An absolute http or https URL, without its fragment. `None` for anything else.
+pub(crate) fn base_url(text: &str) -> Option<Url> {
+    let mut url = Url::parse(text).ok()?;
+    url.set_fragment(None);
+    (url.has_host() && matches!(url.scheme(), "http" | "https")).then_some(url)
 }
 
 /// Encodes what cannot stand in a path, and leaves what is encoded already.
@@ -159,21 +165,59 @@ fn headers(call: &Call, has_body: bool) -> Result<HeaderMap, BuildError> {
     if has_body {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    let configured = call.config.config.get("headers").and_then(Value::as_object);
-    let configured = configured
-        .into_iter()
-        .flatten()
-        .filter_map(|(name, value)| value.as_str().map(|value| (name.as_str(), value)));
     let own = call.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let attempt = call.attempt.to_string();
     let ours = [("Idempotency-Key", call.idempotency_key.as_str()), ("X-Attempt", &attempt)];
-    for (name, value) in configured.chain(own).chain(ours) {
+    add_headers(&mut headers, configured_headers(&call.config.config).chain(own).chain(ours))?;
+    Ok(headers)
+}
+
+/// The headers that a configuration adds to every request.
+pub(super) fn configured_headers(
+    config: &Map<String, Value>,
+) -> impl Iterator<Item = (&str, &str)> {
+    let headers = config.get("headers").and_then(Value::as_object).into_iter().flatten();
+    headers.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+}
+
+/// Adds headers in place of those of the same name, but for those that are the connection's.
+fn add_headers<'a>(
+    headers: &mut HeaderMap,
+    added: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<(), BuildError> {
+    for (name, value) in added {
         let (name, value) = header(name, value)?;
         if !CONNECTION_HEADERS.contains(&name.as_str()) {
             headers.insert(name, value);
         }
     }
-    Ok(headers)
+    Ok(())
+}
+
+/// A request of a connectivity test, with these of the configuration's headers and without
+/// credentials. Every status is an answer to it, but for a redirect that can be followed.
+pub(super) fn probe<'a>(
+    url: Url,
+    configured: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<Outgoing, BuildError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    add_headers(&mut headers, configured)?;
+    Ok(Outgoing {
+        method: Method::GET,
+        url,
+        headers,
+        body: None,
+        follows_redirects: true,
+        success: any_status(),
+        deadline: Deadline::after(PROBE_TIMEOUT),
+    })
+}
+
+/// Every status but those of redirects, which are followed if they can be.
+pub(super) fn any_status() -> SuccessCodes {
+    let is_redirect = |status: &u16| matches!(status, 301 | 302 | 303 | 307 | 308);
+    SuccessCodes::These((100..600).filter(|status| !is_redirect(status)).collect())
 }
 
 const AGENT: &str = concat!("flowker/", env!("CARGO_PKG_VERSION"));

@@ -85,12 +85,7 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(
-        policy: Arc<OutboundPolicy>,
-        resolver: Arc<dyn Resolve>,
-        roots: RootCertStore,
-        timeout: Duration,
-    ) -> Self {
+    pub(super) fn new(dialer: Dialer, roots: RootCertStore, timeout: Duration) -> Self {
         let ring = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(ring)
             .with_safe_default_protocol_versions()
@@ -102,7 +97,7 @@ impl Connector {
             .https_or_http()
             .enable_http1()
             .enable_http2()
-            .wrap_connector(Dialer { policy, resolver });
+            .wrap_connector(dialer);
         Self { https, timeout }
     }
 }
@@ -156,7 +151,7 @@ fn rustls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::E
 
 /// Gives a TCP connection to one of a host's addresses, if the policy allows all of them.
 #[derive(Clone)]
-struct Dialer {
+pub(super) struct Dialer {
     policy: Arc<OutboundPolicy>,
     resolver: Arc<dyn Resolve>,
 }
@@ -187,8 +182,12 @@ impl Service<Uri> for Dialer {
 }
 
 impl Dialer {
+    pub(super) const fn new(policy: Arc<OutboundPolicy>, resolver: Arc<dyn Resolve>) -> Self {
+        Self { policy, resolver }
+    }
+
     /// The host's addresses, all of which may be dialled. Its name was checked with the URL.
-    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, ConnectError> {
+    pub(super) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, ConnectError> {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let addresses = match bare.parse() {
             Ok(address) => vec![address],

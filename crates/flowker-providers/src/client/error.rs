@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use flowker_core::ports::{CallFailure, FailureKind};
 use http::header::{DATE, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderName, StatusCode};
 use hyper_util::client::legacy;
 
 use super::connect::ConnectError;
@@ -163,9 +162,9 @@ impl SendError {
         Self::TimedOut { limit: request.deadline.limit(), is_sent }
     }
 
-    pub(super) fn status(response: &Response<Incoming>) -> Self {
-        let retry_after = retry_after(response.headers());
-        Self::Status { status: response.status(), retry_after }
+    /// What an answer says that counts as failure.
+    pub(crate) fn status(status: StatusCode, headers: &HeaderMap) -> Self {
+        Self::Status { status, retry_after: retry_after(headers) }
     }
 }
 

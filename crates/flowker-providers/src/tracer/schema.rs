@@ -73,6 +73,10 @@ pub(super) fn validate_transaction() -> Value {
     })
 }
 
+/// The fields of [`list_validations`], all of which a query can carry.
+pub(super) const LIST_FIELDS: [&str; 7] =
+    ["decision", "transactionType", "accountId", "limit", "cursor", "sortBy", "sortOrder"];
+
 pub(super) fn list_validations() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -72,3 +72,44 @@ async fn the_key_travels_unless_the_configuration_says_otherwise() {
     check(json!({"auth_type": "api_key", "prefix": "p-"}), Some("p-k"), None).await;
     check(json!({"auth_type": "bearer", "bearer_token": "t"}), None, Some("Bearer t")).await;
 }
+
+#[test]
+fn the_fields_that_travel_are_those_of_the_schema() {
+    let schema = schema::list_validations();
+    let mut named: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
+    let mut sent = schema::LIST_FIELDS.to_vec();
+    named.sort_unstable();
+    sent.sort_unstable();
+    assert_eq!(named, sent);
+}
+
+#[tokio::test]
+async fn lists_are_asked_for_in_the_query() {
+    let check = async |executor_id: &str, change: fn(&mut Call), wanted: &str| {
+        let downstream = Downstream::start(|_| Reply::json("{}")).await;
+        let config = json!({"base_url": downstream.url("/"), "api_key": "k"});
+        let mut call = call("tracer", config);
+        call.executor_id = executor_id.to_owned();
+        call.path = Some("v1/validations".to_owned());
+        call.document = json!({"decision": "DENY", "limit": 5, "cursor": null, "order": 1});
+        change(&mut call);
+        let provider = TracerProvider::new(Arc::new(Caller::new(Arc::new(client()))));
+        provider.call(call).await.unwrap();
+        let request = downstream.only();
+        assert_eq!(format!("{} {} {}", request.method, request.target, request.body), wanted);
+    };
+    let list = LIST_VALIDATIONS;
+    let document = r#"{"cursor":null,"decision":"DENY","limit":5,"order":1}"#;
+    check(list, |_| {}, "GET /v1/validations?decision=DENY&limit=5 ").await;
+    let node = |call: &mut Call| {
+        call.method = Some("get".to_owned());
+        call.extra.insert("limit".to_owned(), json!(7));
+        call.query = crate::fixture::pairs(&[("decision", "ALLOW")]);
+    };
+    check(list, node, "GET /v1/validations?decision=ALLOW&limit=7 ").await;
+    // A node that says otherwise gets what it says.
+    let post = |call: &mut Call| call.method = Some("POST".to_owned());
+    check(list, post, &format!("POST /v1/validations {document}")).await;
+    let other = "tracer.validate-transaction";
+    check(other, |_| {}, &format!("POST /v1/validations {document}")).await;
+}
