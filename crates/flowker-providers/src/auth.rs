@@ -11,6 +11,7 @@ use flowker_core::ports::{CallFailure, FailureKind};
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
+use url::Url;
 
 use self::oidc::SignIn;
 pub(crate) use self::tokens::Tokens;
@@ -36,6 +37,8 @@ pub(crate) enum Credentials {
         name: String,
         value: String,
     },
+    /// A URL that is signed, in place of the one that is not.
+    Url(Url),
     /// An access token, and whether it had been kept from an earlier call.
     Token {
         sign_in: Arc<SignIn>,
@@ -117,6 +120,7 @@ impl Credentials {
             Self::Query { name, value } => {
                 request.url.query_pairs_mut().append_pair(name, value);
             }
+            Self::Url(signed) => request.url = signed.clone(),
             Self::Token { value, .. } => {
                 request.headers.insert(AUTHORIZATION, value.clone());
             }

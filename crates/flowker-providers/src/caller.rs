@@ -15,7 +15,7 @@ use url::Url;
 
 pub(crate) use self::build::{base_url, header_value, text};
 use crate::auth::{Auth, Credentials, Tokens};
-use crate::client::{HttpClient, SendError};
+use crate::client::{Answer, HttpClient, SendError};
 use crate::envelope::envelope;
 
 /// Makes calls for providers, and keeps the access tokens that it gets on the way.
@@ -63,6 +63,24 @@ impl Caller {
             log_failure(&call.config, call.attempt, failure);
         }
         outcome
+    }
+
+    /// Sends a call with credentials of the provider's own making. Any status is an answer, but for
+    /// a redirect that can be followed.
+    pub(crate) async fn exchange(
+        &self,
+        call: &Call,
+        url: Url,
+        body: Option<Bytes>,
+        credentials: &Credentials,
+    ) -> Result<Answer, CallFailure> {
+        let mut request = build::request(call, url, body)?;
+        request.success = build::any_status();
+        credentials.add_to(&mut request);
+        match self.client.send(request).await {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.failure(error, credentials)),
+        }
     }
 
     /// The configuration's `base_url`, joined with the call's path.
@@ -116,7 +134,7 @@ impl Caller {
 }
 
 /// Tells the operator of an attempt that failed; the caller is told by the failure itself.
-fn log_failure(config: &ProviderConfig, attempt: u32, failure: &CallFailure) {
+pub(crate) fn log_failure(config: &ProviderConfig, attempt: u32, failure: &CallFailure) {
     debug!(
         provider.id = config.provider_id,
         provider_config.id = %config.id,

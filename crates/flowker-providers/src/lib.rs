@@ -14,6 +14,7 @@ mod envelope;
 mod fields;
 mod http;
 mod midaz;
+mod s3;
 mod tracer;
 
 use std::sync::Arc;
@@ -31,14 +32,16 @@ pub use self::client::{
 pub use self::envelope::envelope;
 pub use self::http::HttpProvider;
 pub use self::midaz::MidazProvider;
+pub use self::s3::S3Provider;
 pub use self::tracer::TracerProvider;
 
-/// The providers that come with Flowker: `http`, `midaz` and `tracer`.
+/// The providers that come with Flowker: `http`, `midaz`, `s3` and `tracer`.
 pub fn providers(client: Arc<HttpClient>) -> Vec<Arc<dyn Provider>> {
     let caller = Arc::new(Caller::new(client));
     vec![
         Arc::new(HttpProvider::new(Arc::clone(&caller))),
         Arc::new(MidazProvider::new(Arc::clone(&caller))),
+        Arc::new(S3Provider::new(Arc::clone(&caller))),
         Arc::new(TracerProvider::new(caller)),
     ]
 }

@@ -24,6 +24,8 @@ fn the_providers_make_a_catalog() {
             "midaz: midaz.create-transaction Midaz",
             "midaz: midaz.get-account Midaz",
             "midaz: midaz.get-account-balance Midaz",
+            "s3: s3.get-object S3",
+            "s3: s3.put-object S3",
             "tracer: tracer.list-validations Tracer",
             "tracer: tracer.validate-transaction Tracer",
         ]

@@ -45,6 +45,18 @@ impl Caller {
         self.probe_request(request, &credentials, probe, n_headers).await
     }
 
+    /// Like [`probe`](Self::probe), with credentials of the provider's own making.
+    pub(crate) async fn probe_with(
+        &self,
+        address: Url,
+        credentials: &Credentials,
+        probe: Probe,
+    ) -> Result<Probed, ProbeFailure> {
+        let request = build::probe(address, std::iter::empty());
+        let request = request.map_err(CallFailure::from).map_err(failed)?;
+        self.probe_request(request, credentials, probe, 0).await
+    }
+
     async fn check(&self, url: &Url) -> Result<(), ProbeFailure> {
         let checked = self.client.check(url).await;
         checked.map_err(|error| {

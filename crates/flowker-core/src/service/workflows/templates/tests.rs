@@ -71,13 +71,14 @@ fn params(more: Value) -> Value {
     params
 }
 
-fn make(params: Value) -> Result<Workflow, Refusal> {
-    block_on(workflows(false).from_template(json!({"templateId": ID, "params": params})))
+fn make(more: Value) -> Result<Workflow, Refusal> {
+    let body = json!({"templateId": ID, "params": params(more)});
+    block_on(workflows(false).from_template(body))
 }
 
 #[test]
 fn what_is_made_is_what_the_contract_shows() {
-    let made = make(params(json!({"workflowDescription": "d", "other": 1}))).expect("made");
+    let made = make(json!({"workflowDescription": "d", "other": 1})).expect("made");
     assert_eq!((made.name.as_str(), made.description.as_deref()), ("w", Some("d")));
     assert_eq!(Value::Object(made.metadata), json!({"templateId": ID, "templateVersion": "v1"}));
     let same = |name: &str| json!({"source": format!("workflow.{name}"), "target": name});
@@ -122,7 +123,7 @@ fn what_is_made_is_what_the_contract_shows() {
 
 #[test]
 fn what_is_made_can_be_activated() {
-    let made = make(params(json!({"webhookPath": "pay", "webhookMethod": "POST"}))).expect("made");
+    let made = make(json!({"webhookPath": "pay", "webhookMethod": "POST"})).expect("made");
     let plan = Plan::compile(&made.definition).expect("a plan");
     let webhooks: Vec<_> = plan.webhooks().map(|(_, it)| it.path.as_str().to_owned()).collect();
     assert_eq!(webhooks, ["pay"]);
