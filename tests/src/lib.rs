@@ -18,6 +18,7 @@ pub mod patroni;
 pub mod pooler;
 pub mod proxy;
 pub mod replicas;
+pub mod s3;
 pub mod server;
 pub mod stub;
 pub mod wait;

@@ -27,6 +27,8 @@ pub struct Built {
     pub failover: PathBuf,
     /// The test with a real issuer as a command.
     pub oidc: PathBuf,
+    /// The test against a service that speaks like S3, as a command.
+    pub s3: PathBuf,
 }
 
 /// Builds all tests and the executable that they start.
@@ -44,6 +46,7 @@ pub fn tests() -> Result<Built> {
         crash: debug.join("flowker-crash").into(),
         failover: debug.join("flowker-failover").into(),
         oidc: debug.join("flowker-oidc").into(),
+        s3: debug.join("flowker-s3").into(),
     })
 }
 

@@ -10,6 +10,7 @@ mod failover;
 mod lint;
 mod oidc;
 mod run;
+mod s3;
 mod test;
 
 use std::process::ExitCode;
@@ -47,6 +48,11 @@ enum Command {
     /// Needs node and npm, and says so if they are missing. The issuer, `oidc-provider`, is installed
     /// in `target/oidc`.
     Oidc,
+    /// Put objects into a bucket of moto, a service that speaks like S3, and get them back.
+    ///
+    /// Needs Python 3, into an environment of which moto is installed with pip, and says so if that
+    /// cannot be done. Or it uses the service that `FLOWKER_TEST_S3_ADDRESS` names.
+    S3,
     /// Start, use, migrate and remove a Postgres of your own, with nothing to set up.
     ///
     /// It lives in `target/db` on a port of its own and disturbs no other Postgres. Tests do not use
@@ -68,6 +74,7 @@ fn main() -> ExitCode {
         Command::Crash(options) => crash::run_crash(&options),
         Command::Failover(options) => failover::run_failover(&options),
         Command::Oidc => oidc::run_oidc(),
+        Command::S3 => s3::run_s3(),
         Command::Db(command) => db::run_db(&command),
         Command::Bench(bench) => bench::run_bench(bench),
     };
