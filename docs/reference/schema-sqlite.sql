@@ -26,6 +26,13 @@ CREATE TABLE api_keys_revision (
     one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
     revision INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE config_uses (
+    config_id BLOB NOT NULL,
+    workflow_id BLOB NOT NULL REFERENCES workflows (id),
+    PRIMARY KEY (config_id, workflow_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX config_uses_by_workflow ON config_uses (workflow_id);
 
 CREATE TABLE executions (
     id BLOB NOT NULL PRIMARY KEY,

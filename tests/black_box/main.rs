@@ -4,6 +4,7 @@
 
 mod access;
 mod activation;
+mod catalog;
 mod command_line;
 mod crash;
 mod door;

@@ -12,7 +12,7 @@ use flowker_core::id::ProviderConfigId;
 use flowker_core::json;
 use flowker_core::ports::{
     ConfigWritten, ProviderConfig, ProviderConfigPage, ProviderConfigQuery, ProviderConfigStore,
-    StoreError,
+    StoreError, UnusedWritten,
 };
 use serde_json::{Map, Value};
 
@@ -116,6 +116,14 @@ impl ProviderConfigStore for SealedConfigs {
 
     async fn update(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
         self.inner.update(self.seal(config)?).await
+    }
+
+    async fn update_unused(&self, config: ProviderConfig) -> Result<UnusedWritten, StoreError> {
+        self.inner.update_unused(self.seal(config)?).await
+    }
+
+    async fn delete_unused(&self, id: ProviderConfigId) -> Result<UnusedWritten, StoreError> {
+        self.inner.delete_unused(id).await
     }
 
     async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError> {

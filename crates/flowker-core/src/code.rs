@@ -75,6 +75,7 @@ codes! {
     BaseUrlUnusable "FLK-0340" "The provider configuration has no usable base URL.";
     DestinationForbidden "FLK-0341" "The base URL leads to a forbidden destination, or its host cannot be resolved.";
     Conflict "FLK-0350" "The resource changed between the read and the write.";
+    ProviderConfigInUse "FLK-0351" "Active workflows use the provider configuration.";
     RouteTaken "FLK-0360" "Another active workflow has this webhook's method and path.";
     RouteNotFound "FLK-0361" "No active workflow has a webhook with this method and path.";
     WebhookTokenWrong "FLK-0362" "The webhook token is missing, repeated or wrong.";

@@ -31,8 +31,8 @@ pub use provider::{
     ProviderDescriptor, SuccessCodes,
 };
 pub use provider_config::{
-    ConfigStatus, ConfigWritten, ProviderConfig, ProviderConfigPage, ProviderConfigQuery,
-    ProviderConfigStore,
+    CONFIG_USERS_MAX, ConfigStatus, ConfigUser, ConfigWritten, ProviderConfig, ProviderConfigPage,
+    ProviderConfigQuery, ProviderConfigStore, UnusedWritten,
 };
 pub use runtime::{Clock, Dispatcher, IdSource};
 pub use shared::{RateLimit, SharedValues};

@@ -208,6 +208,7 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         Code::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
         Code::WorkflowNameTaken
         | Code::ProviderConfigNameTaken
+        | Code::ProviderConfigInUse
         | Code::Conflict
         | Code::RouteTaken
         | Code::ExecutionState

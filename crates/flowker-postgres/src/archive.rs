@@ -280,7 +280,14 @@ async fn restore(session: &Session, record: &Record) -> Result<bool, Undo<bool>>
     };
     match session.query(statement, &refs(&values)).await {
         Ok(rows) if rows.is_empty() => Err(taken(&place).into()),
-        Ok(_) => Ok(true),
+        Ok(_) => {
+            if let Record::Workflow(it) = record
+                && let Some((statement, values)) = workflows::insertion_of_uses(it)
+            {
+                session.query(statement, &refs(&values)).await?;
+            }
+            Ok(true)
+        }
         Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
             Err(taken(&place).into())
         }

@@ -6,7 +6,7 @@ use flowker_core::id::ProviderConfigId;
 use flowker_core::json;
 use flowker_core::ports::{
     ConfigStatus, ConfigWritten, ProviderConfig, ProviderConfigPage, ProviderConfigQuery,
-    ProviderConfigStore, StoreError,
+    ProviderConfigStore, StoreError, UnusedWritten,
 };
 use serde_json::Value;
 use tokio_postgres::Row;
@@ -14,10 +14,12 @@ use tokio_postgres::types::Type;
 
 use crate::PostgresStore;
 use crate::archive::Listing;
+use crate::db::{Session, Undo};
 use crate::error::is_duplicate;
 use crate::named::{Pages, pages};
 use crate::row::{self, Columns, Moment, Values, escaped, refs};
 use crate::statement::Statement;
+use crate::workflow;
 
 #[async_trait]
 impl ProviderConfigStore for PostgresStore {
@@ -74,6 +76,23 @@ impl ProviderConfigStore for PostgresStore {
         }
     }
 
+    async fn update_unused(&self, config: ProviderConfig) -> Result<UnusedWritten, StoreError> {
+        let db = &self.inner.db;
+        db.transact(|session| Box::pin(update_unused(session, config.clone()))).await
+    }
+
+    async fn delete_unused(&self, id: ProviderConfigId) -> Result<UnusedWritten, StoreError> {
+        let db = &self.inner.db;
+        db.transact(|session| {
+            Box::pin(async move {
+                lock_unused(session, id, None).await?;
+                session.query(&DELETE, &[id.as_uuid()]).await?;
+                Ok(UnusedWritten::Done)
+            })
+        })
+        .await
+    }
+
     async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError> {
         let rows = self.inner.db.write(&DELETE, &[id.as_uuid()]).await?;
         Ok(!rows.is_empty())
@@ -94,6 +113,58 @@ static DELETE: Statement = Statement {
     text: "DELETE FROM provider_configs WHERE id = $1 RETURNING id",
     types: &[Type::UUID],
 };
+
+/// No row: it is gone, or at another revision than the one that is asked for, if any is.
+static LOCK: Statement = Statement {
+    text: "\
+        SELECT id FROM provider_configs
+         WHERE id = $1 AND ($2 IS NULL OR revision = $2)
+           FOR UPDATE",
+    types: &[Type::UUID, Type::INT8],
+};
+
+/// Locks a configuration that no active workflow uses; any other is not to be written.
+///
+/// Only the statement behind the lock sees what an activation has written that the lock waited for.
+async fn lock_unused(
+    session: &Session,
+    id: ProviderConfigId,
+    revision: Option<u64>,
+) -> Result<(), Undo<UnusedWritten>> {
+    let rows = session.query(&LOCK, &[id.as_uuid(), &revision.map(row::integer)]).await?;
+    if rows.is_empty() {
+        return Err(Undo::Answer(UnusedWritten::Stale));
+    }
+    let users = workflow::users(session, id).await?;
+    if users.is_empty() { Ok(()) } else { Err(Undo::Answer(UnusedWritten::InUse(users))) }
+}
+
+async fn update_unused(
+    session: &Session,
+    config: ProviderConfig,
+) -> Result<UnusedWritten, Undo<UnusedWritten>> {
+    let Some(before) = config.revision.checked_sub(1) else {
+        return Err(Undo::Answer(UnusedWritten::Stale));
+    };
+    lock_unused(session, config.id, Some(before)).await?;
+    let documents = Documents::of(&config);
+    session
+        .query(
+            &REPLACE,
+            &[
+                config.id.as_uuid(),
+                &row::integer(before),
+                &escaped(&config.name),
+                &config.status.as_str(),
+                &Moment(config.updated_at),
+                &config.description.as_deref().map(escaped),
+                &documents.metadata,
+                &documents.config,
+            ],
+        )
+        .await?;
+    Ok(UnusedWritten::Done)
+}
 
 /// The parts of a configuration that are stored as JSON.
 struct Documents {

@@ -10,6 +10,7 @@ mod plans;
 mod pooler;
 mod races;
 mod tls;
+mod uses;
 
 use flowker_core::ports::{Activation, WorkflowWritten};
 use flowker_core::workflow::Workflow;
@@ -21,7 +22,8 @@ async fn active_workflow(stores: &Stores) -> Workflow {
     stores.workflows.create(workflow.clone()).await.expect("create");
     let (id, revision) = (workflow.id, workflow.revision);
     let routes = vec![sample::route(1)];
-    let activation = Activation { id, revision, routes, at: sample::moment(1_000) };
+    let activation =
+        Activation { id, revision, routes, configs: Vec::new(), at: sample::moment(1_000) };
     match stores.workflows.activate(activation).await.expect("activate") {
         WorkflowWritten::Done(workflow) => workflow,
         other => panic!("it is active, not {other:?}"),

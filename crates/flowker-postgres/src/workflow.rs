@@ -2,6 +2,9 @@
 
 pub(crate) mod archived;
 mod routes;
+mod uses;
+
+pub(crate) use uses::users;
 
 use async_trait::async_trait;
 use flowker_core::id::WorkflowId;
@@ -275,10 +278,13 @@ async fn activate(
     session: &Session,
     activation: Activation,
 ) -> Result<WorkflowWritten, Undo<WorkflowWritten>> {
-    let Activation { id, revision, routes, at } = activation;
+    let Activation { id, revision, routes, configs, at } = activation;
     let params = (row::integer(revision), Moment(at));
     let rows = session.query(&SET_ACTIVE, &[id.as_uuid(), &params.0, &params.1]).await?;
     let Some(workflow) = written(&rows)? else { return Err(Undo::Answer(WorkflowWritten::Stale)) };
+    if let Some(config) = uses::add(session, id, &configs).await? {
+        return Err(Undo::Answer(WorkflowWritten::ConfigUnusable(config)));
+    }
     session.query(&FREEZE, &[id.as_uuid(), &params.1]).await?;
     if let Some((route, holder)) = routes::add(session, &workflow, &routes).await? {
         return Err(Undo::Answer(WorkflowWritten::RouteTaken { route, holder }));
@@ -322,6 +328,7 @@ async fn change_status(
         .await?;
     let Some(workflow) = written(&rows)? else { return Err(Undo::Answer(WorkflowWritten::Stale)) };
     routes::remove(session, id).await?;
+    uses::remove(session, id).await?;
     Ok(WorkflowWritten::Done(workflow))
 }
 

@@ -5,7 +5,7 @@ use flowker_core::id::ProviderConfigId;
 use flowker_core::json;
 use flowker_core::ports::{
     ConfigStatus, ConfigWritten, ProviderConfig, ProviderConfigPage, ProviderConfigQuery,
-    ProviderConfigStore, StoreError,
+    ProviderConfigStore, StoreError, UnusedWritten,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::SqliteStore;
 use crate::error::Of;
 use crate::named::{Pages, pages};
-use crate::row;
+use crate::{row, workflow};
 
 #[async_trait]
 impl ProviderConfigStore for SqliteStore {
@@ -53,15 +53,43 @@ impl ProviderConfigStore for SqliteStore {
         self.transact(move |db, _| update(db, &config, &documents)).await
     }
 
-    async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError> {
+    async fn update_unused(&self, config: ProviderConfig) -> Result<UnusedWritten, StoreError> {
+        let documents = Documents::of(&config);
         self.transact(move |db, _| {
-            let n_rows = db
-                .prepare_cached(DELETE)
-                .and_then(|mut statement| statement.execute([id.as_uuid().as_bytes()]))
-                .of("provider_configs", id)?;
-            Ok(0 < n_rows)
+            let is_at = match config.revision.checked_sub(1) {
+                Some(before) => is_at(db, config.id, before)?,
+                None => false,
+            };
+            if !is_at {
+                return Ok(UnusedWritten::Stale);
+            }
+            let users = workflow::users(db, config.id)?;
+            if !users.is_empty() {
+                return Ok(UnusedWritten::InUse(users));
+            }
+            replace(db, &config, &documents)?;
+            Ok(UnusedWritten::Done)
         })
         .await
+    }
+
+    async fn delete_unused(&self, id: ProviderConfigId) -> Result<UnusedWritten, StoreError> {
+        self.transact(move |db, _| {
+            if get(db, id)?.is_none() {
+                return Ok(UnusedWritten::Stale);
+            }
+            let users = workflow::users(db, id)?;
+            if !users.is_empty() {
+                return Ok(UnusedWritten::InUse(users));
+            }
+            delete(db, id)?;
+            Ok(UnusedWritten::Done)
+        })
+        .await
+    }
+
+    async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError> {
+        self.transact(move |db, _| delete(db, id)).await
     }
 }
 
@@ -70,6 +98,14 @@ pub(crate) const PAGES: Pages =
     pages!("provider_configs", "(?4 IS NULL OR status = ?4) AND (?5 IS NULL OR provider_id = ?5)");
 
 const DELETE: &str = "DELETE FROM provider_configs WHERE id = ?1";
+
+/// Whether it was there.
+fn delete(db: &Connection, id: ProviderConfigId) -> Result<bool, StoreError> {
+    db.prepare_cached(DELETE)
+        .and_then(|mut statement| statement.execute([id.as_uuid().as_bytes()]))
+        .of("provider_configs", id)
+        .map(|n_rows| 0 < n_rows)
+}
 
 /// The parts of a configuration that are stored as JSON, written before the writer is asked.
 struct Documents {
@@ -170,23 +206,36 @@ fn update(
     documents: &Documents,
 ) -> Result<ConfigWritten, StoreError> {
     let Some(before) = config.revision.checked_sub(1) else { return Ok(ConfigWritten::Stale) };
-    let id = config.id.as_uuid().as_bytes();
-    let is_at = db
-        .prepare_cached(IS_AT)
-        .and_then(|mut statement| statement.exists(params![id, row::integer(before)]))
-        .of("provider_configs", config.id)?;
-    if !is_at {
+    if !is_at(db, config.id, before)? {
         return Ok(ConfigWritten::Stale);
     }
+    let params = params![config.name, config.id.as_uuid().as_bytes()];
     let is_taken = db
         .prepare_cached(IS_TAKEN)
-        .and_then(|mut statement| statement.exists(params![config.name, id]))
+        .and_then(|mut statement| statement.exists(params))
         .of("provider_configs", config.id)?;
     if is_taken {
         return Ok(ConfigWritten::NameTaken);
     }
+    replace(db, config, documents)?;
+    Ok(ConfigWritten::Done)
+}
+
+/// Whether the configuration is there and was not changed since it was read.
+fn is_at(db: &Connection, id: ProviderConfigId, revision: u64) -> Result<bool, StoreError> {
+    let params = params![id.as_uuid().as_bytes(), row::integer(revision)];
+    db.prepare_cached(IS_AT)
+        .and_then(|mut statement| statement.exists(params))
+        .of("provider_configs", id)
+}
+
+fn replace(
+    db: &Connection,
+    config: &ProviderConfig,
+    documents: &Documents,
+) -> Result<(), StoreError> {
     let params = params![
-        id,
+        config.id.as_uuid().as_bytes(),
         config.name,
         config.status.as_str(),
         row::integer(config.revision),
@@ -197,6 +246,6 @@ fn update(
     ];
     db.prepare_cached(REPLACE)
         .and_then(|mut statement| statement.execute(params))
-        .of("provider_configs", config.id)?;
-    Ok(ConfigWritten::Done)
+        .of("provider_configs", config.id)
+        .map(drop)
 }

@@ -8,6 +8,7 @@ mod group;
 mod inspect;
 mod plans;
 mod retention;
+mod uses;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

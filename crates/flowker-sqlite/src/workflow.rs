@@ -2,8 +2,10 @@
 
 pub(crate) mod archived;
 mod routes;
+mod uses;
 
 pub(crate) use routes::get as route;
+pub(crate) use uses::users;
 
 use async_trait::async_trait;
 use flowker_core::id::WorkflowId;
@@ -81,6 +83,7 @@ impl WorkflowStore for SqliteStore {
                 return Ok(WorkflowWritten::Stale);
             }
             routes::remove(db, id)?;
+            uses::remove(db, id)?;
             let params = params![id.as_uuid().as_bytes(), to.as_str(), at.as_micros()];
             db.prepare_cached(SET_STATUS)
                 .and_then(|mut statement| statement.execute(params))
@@ -277,9 +280,12 @@ const SET_ACTIVE: &str = "\
      WHERE id = ?1";
 
 fn activate(db: &Connection, activation: &Activation) -> Result<WorkflowWritten, StoreError> {
-    let Activation { id, revision, routes, at } = activation;
+    let Activation { id, revision, routes, configs, at } = activation;
     if !is_at(db, *id, *revision)? {
         return Ok(WorkflowWritten::Stale);
+    }
+    if let Some(config) = uses::unusable(db, configs)? {
+        return Ok(WorkflowWritten::ConfigUnusable(config));
     }
     if let Some((route, holder)) = routes::taken(db, *id, routes)? {
         return Ok(WorkflowWritten::RouteTaken { route, holder });
@@ -292,6 +298,7 @@ fn activate(db: &Connection, activation: &Activation) -> Result<WorkflowWritten,
         .and_then(|mut statement| statement.execute(params))
         .of("workflows", id)?;
     routes::add(db, *id, routes)?;
+    uses::add(db, *id, configs)?;
     written(db, *id)
 }
 

@@ -62,6 +62,7 @@ fn activation(workflow: &Workflow, n: u64) -> Activation {
         id: workflow.id,
         revision: workflow.revision,
         routes: vec![sample::route(n)],
+        configs: Vec::new(),
         at: sample::moment(1_000),
     }
 }
@@ -254,6 +255,10 @@ macro_rules! provider_config_store_contract {
                 racing_updates_overtake_each_other_in_turn
                 an_update_does_not_take_a_name
                 a_deleted_configuration_is_gone_and_its_name_free
+                what_active_workflows_use_stays
+                what_nobody_uses_goes
+                an_activation_needs_its_configurations
+                an_activation_and_a_removal_exclude_each_other
                 pages_hold_every_configuration_once
                 filters_hold_over_all_pages
             ]);
@@ -333,6 +338,7 @@ macro_rules! archive_contract {
                 followers_notice_moved_routes
                 names_stay_taken
                 moved_keys_are_noticed_and_their_names_stay_taken
+                configurations_in_use_stay
                 shared_values_stay
                 only_an_empty_store_takes_an_import
                 nothing_is_written_without_an_import

@@ -44,6 +44,8 @@ pub enum Method {
     GetConfig,
     ListConfigs,
     UpdateConfig,
+    UpdateUnusedConfig,
+    DeleteUnusedConfig,
     DeleteConfig,
     CreateApiKey,
     GetApiKey,

@@ -8,7 +8,7 @@ mod keys;
 mod page;
 mod workflows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ struct State {
     configs: BTreeMap<ProviderConfigId, ProviderConfig>,
     api_keys: BTreeMap<ApiKeyId, ApiKey>,
     api_keys_revision: u64,
+    /// Which active workflows use which configurations.
+    config_uses: BTreeSet<(ProviderConfigId, WorkflowId)>,
     shared: BTreeMap<String, Vec<u8>>,
     /// When each replica gave its last sign of life.
     seen: BTreeMap<ReplicaId, Timestamp>,

@@ -67,6 +67,7 @@ fn every_promise_is_on_its_list() {
         include_str!("contract/execution/ownership.rs"),
         include_str!("contract/idempotency.rs"),
         include_str!("contract/provider_config.rs"),
+        include_str!("contract/provider_config/in_use.rs"),
         include_str!("contract/shared_values.rs"),
         include_str!("contract/workflow/activation.rs"),
         include_str!("contract/workflow/edit.rs"),

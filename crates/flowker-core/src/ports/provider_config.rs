@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::StoreError;
 use super::workflow::{Cursor, NamedSort};
-use crate::id::ProviderConfigId;
+use crate::id::{ProviderConfigId, WorkflowId};
 use crate::time::Timestamp;
 
 /// Settings with which a provider is called.
@@ -86,6 +86,30 @@ pub enum ConfigWritten {
     Stale,
 }
 
+/// What became of a write that active workflows may forbid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnusedWritten {
+    /// It is stored.
+    Done,
+    /// The stored revision is another, or the configuration is gone. Nothing was written.
+    Stale,
+    /// Active workflows use the configuration: these, by id, up to [`CONFIG_USERS_MAX`] of them.
+    /// Nothing was written.
+    InUse(Vec<ConfigUser>),
+}
+
+/// How many users of a configuration are told.
+pub const CONFIG_USERS_MAX: usize = 20;
+
+/// An active workflow that uses a provider configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigUser {
+    /// Which workflow.
+    pub id: WorkflowId,
+    /// Its name.
+    pub name: String,
+}
+
 /// Which configurations a list holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderConfigQuery {
@@ -130,6 +154,19 @@ pub trait ProviderConfigStore: fmt::Debug + Send + Sync {
     /// - MUST answer [`ConfigWritten::Stale`] unless the stored revision is one below it.
     async fn update(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError>;
 
-    /// Removes one; whether it was there.
+    /// Like [`update`](Self::update), unless an active workflow uses it. Leaves the name as it is.
+    ///
+    /// - MUST answer [`UnusedWritten::Stale`] unless the stored revision is one below the new one.
+    /// - MUST answer [`UnusedWritten::InUse`] if an active workflow was activated with it, whoever
+    ///   races: of an activation and this, one comes first, and the other is refused.
+    async fn update_unused(&self, config: ProviderConfig) -> Result<UnusedWritten, StoreError>;
+
+    /// Like [`delete`](Self::delete), unless an active workflow uses it.
+    ///
+    /// - MUST answer [`UnusedWritten::Stale`] if it is not there.
+    /// - MUST answer [`UnusedWritten::InUse`] as [`update_unused`](Self::update_unused) does.
+    async fn delete_unused(&self, id: ProviderConfigId) -> Result<UnusedWritten, StoreError>;
+
+    /// Removes one, used or not; whether it was there.
     async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError>;
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::id::WorkflowId;
+use crate::id::{ProviderConfigId, WorkflowId};
 use crate::time::Timestamp;
 use crate::workflow::{Definition, Lifecycle, NewRoute, Route, WebhookPath, Workflow};
 
@@ -18,6 +18,8 @@ pub struct Activation {
     pub revision: u64,
     /// Its webhooks.
     pub routes: Vec<NewRoute>,
+    /// The provider configurations that its nodes name, each once.
+    pub configs: Vec<ProviderConfigId>,
     /// When.
     pub at: Timestamp,
 }
@@ -51,6 +53,8 @@ pub enum WorkflowWritten {
         /// Who has it.
         holder: WorkflowId,
     },
+    /// A provider configuration that a node names is gone or disabled. Nothing was written.
+    ConfigUnusable(ProviderConfigId),
 }
 
 /// Which way a list runs.
@@ -143,11 +147,15 @@ pub trait WorkflowStore: fmt::Debug + Send + Sync {
     /// routes for that version.
     ///
     /// - MUST do all of it, or nothing.
+    /// - MUST answer `ConfigUnusable` unless all of `activation.configs` are there and active, and from
+    ///   then on, until the workflow is active no more, keep
+    ///   [`update_unused`](super::ProviderConfigStore::update_unused) and [`delete_unused`](super::ProviderConfigStore::delete_unused) from
+    ///   touching them, whoever races.
     /// - MUST answer `RouteTaken` if any route is held by anyone, twice in `routes` included.
     /// - MUST answer `Stale` unless the stored revision is `activation.revision`.
     async fn activate(&self, activation: Activation) -> Result<WorkflowWritten, StoreError>;
 
-    /// Changes the status, and removes all routes. Afterwards no acceptance for the workflow
+    /// Changes the status, removes all routes, and uses no provider configuration any more. Afterwards no acceptance for the workflow
     /// succeeds.
     ///
     /// - MUST answer `Stale` unless the stored revision is `transition.revision`.

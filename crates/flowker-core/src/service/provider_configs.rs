@@ -10,8 +10,8 @@ use crate::code::Code;
 use crate::id::ProviderConfigId;
 use crate::members::Members;
 use crate::ports::{
-    Clock, ConfigStatus, ConfigWritten, IdSource, ProviderConfig, ProviderConfigPage,
-    ProviderConfigQuery, ProviderConfigStore,
+    CONFIG_USERS_MAX, Clock, ConfigStatus, ConfigUser, ConfigWritten, IdSource, ProviderConfig,
+    ProviderConfigPage, ProviderConfigQuery, ProviderConfigStore, UnusedWritten,
 };
 use crate::refusal::{Fault, Refusal};
 use crate::workflow::NAME_BYTES_MAX;
@@ -31,6 +31,15 @@ pub struct ProviderConfigs {
     pub clock: Arc<dyn Clock>,
     /// Their ids.
     pub ids: Arc<dyn IdSource>,
+}
+
+/// What becomes of active workflows that use a configuration which is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Users {
+    /// Nothing: while there are any, the configuration stays as it is.
+    Protected,
+    /// Their runs fail at its nodes.
+    Ignored,
 }
 
 /// What a caller writes of a configuration.
@@ -114,25 +123,46 @@ impl ProviderConfigs {
         config.description = written.description.or(config.description);
         config.metadata.extend(written.metadata.unwrap_or_default());
         check_members(&config)?;
-        self.replace(config).await
+        let config = self.changed(config);
+        stored(self.store.update(config.clone()).await?)?;
+        Ok(config)
     }
 
     /// Keeps steps from using one that they may use.
-    pub async fn disable(&self, id: ProviderConfigId) -> Result<ProviderConfig, Refusal> {
-        self.switch(id, ConfigStatus::Disabled).await
+    pub async fn disable(
+        &self,
+        id: ProviderConfigId,
+        users: Users,
+    ) -> Result<ProviderConfig, Refusal> {
+        let config = self.switched(id, ConfigStatus::Disabled).await?;
+        match users {
+            Users::Protected => unused(self.store.update_unused(config.clone()).await?)?,
+            Users::Ignored => stored(self.store.update(config.clone()).await?)?,
+        }
+        Ok(config)
     }
 
     /// Lets steps use one that they may not use.
     pub async fn enable(&self, id: ProviderConfigId) -> Result<ProviderConfig, Refusal> {
-        self.switch(id, ConfigStatus::Active).await
+        let config = self.switched(id, ConfigStatus::Active).await?;
+        stored(self.store.update(config.clone()).await?)?;
+        Ok(config)
     }
 
     /// Removes one. Steps that refer to it fail from then on.
-    pub async fn delete(&self, id: ProviderConfigId) -> Result<(), Refusal> {
-        if self.store.delete(id).await? { Ok(()) } else { Err(not_found()) }
+    pub async fn delete(&self, id: ProviderConfigId, users: Users) -> Result<(), Refusal> {
+        let is_there = match users {
+            Users::Protected => match self.store.delete_unused(id).await? {
+                UnusedWritten::Stale => false,
+                written => unused(written).map(|()| true)?,
+            },
+            Users::Ignored => self.store.delete(id).await?,
+        };
+        if is_there { Ok(()) } else { Err(not_found()) }
     }
 
-    async fn switch(
+    /// The configuration as it is to be stored with another status.
+    async fn switched(
         &self,
         id: ProviderConfigId,
         status: ConfigStatus,
@@ -142,17 +172,12 @@ impl ProviderConfigs {
             let message = format!("The provider configuration is {} already.", status.as_str());
             return Err(Refusal::new(Code::ProviderConfigStatus, message));
         }
-        self.replace(ProviderConfig { status, ..config }).await
+        Ok(self.changed(ProviderConfig { status, ..config }))
     }
 
-    async fn replace(&self, config: ProviderConfig) -> Result<ProviderConfig, Refusal> {
-        let config = ProviderConfig {
-            revision: config.revision + 1,
-            updated_at: self.clock.now(),
-            ..config
-        };
-        stored(self.store.update(config.clone()).await?)?;
-        Ok(config)
+    fn changed(&self, config: ProviderConfig) -> ProviderConfig {
+        let revision = config.revision + 1;
+        ProviderConfig { revision, updated_at: self.clock.now(), ..config }
     }
 
     pub(super) fn provider(&self, id: &str) -> Result<&CatalogProvider, Refusal> {
@@ -205,11 +230,40 @@ fn stored(written: ConfigWritten) -> Result<(), Refusal> {
             let message = "another provider configuration has this name; choose another";
             Err(Refusal::of_member(Code::ProviderConfigNameTaken, "name", message))
         }
-        ConfigWritten::Stale => Err(Refusal::new(
-            Code::Conflict,
-            "The provider configuration was changed by someone else meanwhile. Read it again.",
-        )),
+        ConfigWritten::Stale => Err(overtaken()),
     }
+}
+
+fn unused(written: UnusedWritten) -> Result<(), Refusal> {
+    match written {
+        UnusedWritten::Done => Ok(()),
+        UnusedWritten::Stale => Err(overtaken()),
+        UnusedWritten::InUse(users) => Err(in_use(&users)),
+    }
+}
+
+fn overtaken() -> Refusal {
+    Refusal::new(
+        Code::Conflict,
+        "The provider configuration was changed by someone else meanwhile. Read it again.",
+    )
+}
+
+/// Names the workflows that use a configuration, in the message and one by one.
+fn in_use(users: &[ConfigUser]) -> Refusal {
+    let names: Vec<_> = users.iter().map(|user| format!("{:?}", user.name)).collect();
+    let others = if users.len() < CONFIG_USERS_MAX { "" } else { " and perhaps others" };
+    let faults = users.iter().enumerate().map(|(idx, user)| {
+        Fault::new(format!("workflows[{idx}]"), format!("{} {:?} uses it", user.id, user.name))
+    });
+    let message = format!(
+        "The active workflows {}{others} use the provider configuration. Deactivate them, or say \
+         force=true to do it all the same.",
+        names.join(", ")
+    );
+    let mut refusal = Refusal::new(Code::ProviderConfigInUse, message);
+    refusal.faults = faults.collect();
+    refusal
 }
 
 #[cfg(test)]

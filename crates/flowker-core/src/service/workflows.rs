@@ -137,6 +137,7 @@ impl Workflows {
             id,
             revision: workflow.revision,
             routes: routes.collect(),
+            configs: workflow.definition.provider_configs(),
             at: self.clock.now(),
         };
         let activated = written(self.store.activate(activation).await?)?;
@@ -276,6 +277,12 @@ fn written(written: WorkflowWritten) -> Result<Workflow, Refusal> {
                 route.node_id
             );
             Err(Refusal::new(Code::RouteTaken, message))
+        }
+        WorkflowWritten::ConfigUnusable(id) => {
+            let message = format!(
+                "The provider configuration {id} was removed or disabled meanwhile. Name another."
+            );
+            Err(Refusal::new(Code::ProviderConfigUnusable, message))
         }
     }
 }

@@ -1,7 +1,11 @@
 //! The graph of a workflow as it is written and stored.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
+use super::plan::Executor;
+use crate::id::ProviderConfigId;
 use crate::members::Members;
 use crate::refusal::Fault;
 
@@ -97,6 +101,16 @@ impl Definition {
         let mut faults = Vec::new();
         let definition = Self::read(&mut Members::of(document, "", &mut faults));
         if faults.is_empty() { Ok(definition) } else { Err(faults) }
+    }
+
+    /// The provider configurations that executor nodes name, each once, in their order.
+    pub fn provider_configs(&self) -> Vec<ProviderConfigId> {
+        let nodes = self.nodes.iter().enumerate().filter(|(_, node)| node.kind == "executor");
+        let named = nodes.filter_map(|(idx, node)| {
+            let (executor, _) = Executor::read(idx, node);
+            ProviderConfigId::parse(executor.provider_config_id.as_deref()?).ok()
+        });
+        named.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// The document that [`from_document`](Self::from_document) reads.

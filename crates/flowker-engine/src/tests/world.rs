@@ -197,8 +197,13 @@ async fn memory_setup(
     let workflow = Workflow { definition: sample::definition(document), ..sample::workflow(1) };
     let (id, revision) = (workflow.id, workflow.revision);
     workflows.create(workflow).await.unwrap();
-    let activation =
-        Activation { id, revision, routes: Vec::new(), at: flowker_testkit::TestClock::START };
+    let activation = Activation {
+        id,
+        revision,
+        routes: Vec::new(),
+        configs: Vec::new(),
+        at: flowker_testkit::TestClock::START,
+    };
     let active = workflows.activate(activation).await.unwrap();
     assert!(matches!(active, WorkflowWritten::Done(_)));
     configs.create(sample::config(1)).await.unwrap();

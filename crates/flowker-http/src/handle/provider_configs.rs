@@ -2,6 +2,8 @@
 
 use flowker_core::id::ProviderConfigId;
 use flowker_core::ports::{ConfigStatus, ProviderConfig, ProviderConfigQuery};
+use flowker_core::refusal::Refusal;
+use flowker_core::service::Users;
 use flowker_core::time::Timestamp;
 use uuid::Uuid;
 
@@ -50,7 +52,8 @@ pub(super) async fn patch(call: Call) -> Result<Reply, Failure> {
 }
 
 pub(super) async fn disable(call: Call) -> Result<Reply, Failure> {
-    let config = call.app().provider_configs.disable(call.id(ProviderConfigId::parse)?).await?;
+    let id = call.id(ProviderConfigId::parse)?;
+    let config = call.app().provider_configs.disable(id, users(&call)?).await?;
     Ok(Reply::ok(show::provider_config(&config)))
 }
 
@@ -65,8 +68,18 @@ pub(super) async fn test(call: Call) -> Result<Reply, Failure> {
 }
 
 pub(super) async fn delete(call: Call) -> Result<Reply, Failure> {
-    call.app().provider_configs.delete(call.id(ProviderConfigId::parse)?).await?;
+    let id = call.id(ProviderConfigId::parse)?;
+    call.app().provider_configs.delete(id, users(&call)?).await?;
     Ok(Reply::no_content())
+}
+
+/// What is to become of workflows that use the configuration: `?force=true` sacrifices them.
+fn users(call: &Call) -> Result<Users, Refusal> {
+    match call.query().get("force") {
+        None | Some("false") => Ok(Users::Protected),
+        Some("true") => Ok(Users::Ignored),
+        Some(_) => Err(paging::wrong("force", "must be true or false")),
+    }
 }
 
 impl Named for ProviderConfig {

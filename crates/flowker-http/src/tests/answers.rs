@@ -66,7 +66,10 @@ const TABLE: &[(u16, &str, &[&str])] = &[
     (
         409,
         "Conflict",
-        &["FLK-0101", "FLK-0251", "FLK-0291", "FLK-0350", "FLK-0360", "FLK-0520", "FLK-0701"],
+        &[
+            "FLK-0101", "FLK-0251", "FLK-0291", "FLK-0350", "FLK-0351", "FLK-0360", "FLK-0520",
+            "FLK-0701",
+        ],
     ),
     (413, "Payload Too Large", &["FLK-0363", "FLK-0506"]),
     (415, "Unsupported Media Type", &["FLK-0903"]),

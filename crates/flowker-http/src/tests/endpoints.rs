@@ -5,8 +5,8 @@ use std::sync::Arc;
 use flowker_core::execution::{Execution, Status};
 use flowker_core::id::ProviderConfigId;
 use flowker_core::ports::{
-    Acceptance, CancelAnswer, ConfigStatus, ConfigWritten, MockExecutionStore, ProviderConfig,
-    WorkflowWritten,
+    Acceptance, CancelAnswer, ConfigStatus, ConfigUser, ConfigWritten, MockExecutionStore,
+    ProviderConfig, UnusedWritten, WorkflowWritten,
 };
 use flowker_core::workflow::{Lifecycle, Workflow};
 use serde_json::{Map, Value};
@@ -182,6 +182,11 @@ async fn provider_configurations_are_made_changed_and_removed_without_showing_se
         world.configs.expect_create().returning(|_| Ok(ConfigWritten::Done));
         world.configs.expect_update().returning(|_| Ok(ConfigWritten::Done));
         world.configs.expect_delete().returning(|_| Ok(true));
+        let user = ConfigUser { id: WORKFLOW, name: "w".to_owned() };
+        let in_use = UnusedWritten::InUse(vec![user]);
+        let answer = in_use.clone();
+        world.configs.expect_update_unused().returning(move |_| Ok(answer.clone()));
+        world.configs.expect_delete_unused().returning(move |_| Ok(in_use.clone()));
         world.door()
     };
     let one = format!("/v1/provider-configurations/{id}");
@@ -191,14 +196,22 @@ async fn provider_configurations_are_made_changed_and_removed_without_showing_se
         (&active, "POST /v1/provider-configurations", new, 201, "createdAt id name status"),
         (&active, &*format!("GET {one}"), "", 200, FULL),
         (&active, &*format!("PATCH {one}"), r#"{"name":"m"}"#, 200, FULL),
-        (&active, &*format!("POST {one}/disable"), "", 200, FULL),
+        (&active, &*format!("POST {one}/disable?force=true"), "", 200, FULL),
         (&disabled, &*format!("POST {one}/enable"), "", 200, FULL),
     ] {
         let answer = send(door, line, body).await;
         assert_eq!((answer.status, &*members(&answer)), (status, shape), "{line}");
         assert!(!String::from_utf8_lossy(&answer.body).contains("topsecret"), "{line}");
     }
-    assert_eq!(send(&active, &format!("DELETE {one}"), "").await.status, 204);
+    for line in [format!("DELETE {one}"), format!("POST {one}/disable?force=false")] {
+        let answer = send(&active, &line, "").await;
+        let body = answer.json();
+        assert_eq!((answer.status, body["code"].as_str()), (409, Some("FLK-0351")), "{line}");
+        assert_eq!(body["fields"]["workflows[0]"], format!("{WORKFLOW} \"w\" uses it"));
+    }
+    let wrong = send(&active, &format!("DELETE {one}?force=1"), "").await;
+    assert_eq!((wrong.status, wrong.json()["code"].as_str()), (400, Some("FLK-0304")));
+    assert_eq!(send(&active, &format!("DELETE {one}?force=true"), "").await.status, 204);
     let again = send(&active, &format!("POST {one}/enable"), "").await;
     assert_eq!((again.status, again.json()["code"].as_str()), (422, Some("FLK-0292")));
 }

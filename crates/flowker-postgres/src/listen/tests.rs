@@ -42,7 +42,8 @@ async fn replicas_hear_of_each_others_changes() {
     assert!(!changes.has_changed().unwrap(), "a draft has no routes");
 
     let (id, at) = (workflow.id, sample::moment(5));
-    let activation = Activation { id, revision: 1, routes: vec![sample::route(1)], at };
+    let activation =
+        Activation { id, revision: 1, routes: vec![sample::route(1)], configs: Vec::new(), at };
     let answer = ours.activate(activation).await.unwrap();
     assert!(matches!(answer, WorkflowWritten::Done(_)), "{answer:?}");
     wait_for_change(&mut changes).await;

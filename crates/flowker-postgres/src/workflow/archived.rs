@@ -4,9 +4,10 @@ use flowker_core::archive::{FrozenVersion, Record};
 use flowker_core::id::WorkflowId;
 use flowker_core::json;
 use flowker_core::ports::StoreError;
-use flowker_core::workflow::{Route, Workflow};
+use flowker_core::workflow::{Lifecycle, Route, Workflow};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
+use uuid::Uuid;
 
 use super::routes;
 use crate::archive::Listing;
@@ -19,6 +20,17 @@ pub(crate) use super::routes::{GET as GET_ROUTE, count_up as announce_routes};
 /// What writes a workflow. No row: its name is taken.
 pub(crate) fn insertion(workflow: &Workflow) -> (&'static Statement, Values) {
     (&super::INSERT, super::values(workflow))
+}
+
+/// What writes the uses of a workflow, if it is active and has any.
+pub(crate) fn insertion_of_uses(workflow: &Workflow) -> Option<(&'static Statement, Values)> {
+    let configs = workflow.definition.provider_configs();
+    if workflow.status != Lifecycle::Active || configs.is_empty() {
+        return None;
+    }
+    let configs: Vec<Uuid> = configs.iter().map(|id| *id.as_uuid()).collect();
+    let values: Values = vec![Box::new(configs), Box::new(*workflow.id.as_uuid())];
+    Some((&super::uses::ADD, values))
 }
 
 pub(crate) const WORKFLOWS: Listing = Listing {

@@ -56,7 +56,7 @@ async fn racers_for_several_routes_do_not_wait_in_a_circle() {
     let mut racers = JoinSet::new();
     for (n, routes) in (0..).zip([forward, backward]) {
         let (store, id, at) = (Arc::clone(&store), sample::workflow_id(n), sample::moment(9));
-        let activation = Activation { id, revision: 1, routes, at };
+        let activation = Activation { id, revision: 1, routes, configs: Vec::new(), at };
         racers.spawn(async move { store.activate(activation).await.expect("activate") });
     }
     until("both wait", async || {

@@ -4,16 +4,20 @@ use flowker_core::archive::FrozenVersion;
 use flowker_core::id::WorkflowId;
 use flowker_core::json;
 use flowker_core::ports::StoreError;
-use flowker_core::workflow::{Route, WebhookPath, Workflow};
+use flowker_core::workflow::{Lifecycle, Route, WebhookPath, Workflow};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Documents, routes};
+use super::{Documents, routes, uses};
 use crate::error::Of;
 use crate::row;
 
 /// Writes a workflow that was read from another store; whether its name was free.
 pub(crate) fn restore(db: &Connection, workflow: &Workflow) -> Result<bool, StoreError> {
-    super::insert(db, workflow, &Documents::of(workflow))
+    let is_new = super::insert(db, workflow, &Documents::of(workflow))?;
+    if is_new && workflow.status == Lifecycle::Active {
+        uses::add(db, workflow.id, &workflow.definition.provider_configs())?;
+    }
+    Ok(is_new)
 }
 
 const GET_VERSION: &str = "\

@@ -1,5 +1,12 @@
 //! What every [`ProviderConfigStore`](flowker_core::ports::ProviderConfigStore) promises.
 
+mod in_use;
+
+pub use self::in_use::{
+    an_activation_and_a_removal_exclude_each_other, an_activation_needs_its_configurations,
+    what_active_workflows_use_stays, what_nobody_uses_goes,
+};
+
 use std::sync::Arc;
 
 use flowker_core::ports::{

@@ -8,8 +8,8 @@ use flowker_core::ports::{
     Acceptance, Activation, ApiKey, ApiKeyPage, ApiKeyQuery, ApiKeyStore, ApiKeyWritten, Append,
     CancelAnswer, ConfigWritten, ExecutionPage, ExecutionQuery, ExecutionStore, IdempotencyStore,
     KnownKey, NewExecution, ProviderConfig, ProviderConfigPage, ProviderConfigQuery,
-    ProviderConfigStore, SharedValues, StoreError, Transition, WorkflowPage, WorkflowQuery,
-    WorkflowStore, WorkflowWritten,
+    ProviderConfigStore, SharedValues, StoreError, Transition, UnusedWritten, WorkflowPage,
+    WorkflowQuery, WorkflowStore, WorkflowWritten,
 };
 use flowker_core::time::Timestamp;
 use flowker_core::workflow::{Definition, Route, WebhookPath, Workflow};
@@ -159,6 +159,14 @@ impl ProviderConfigStore for FaultyStore {
 
     async fn update(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
         self.pass_on(Method::UpdateConfig, self.inner.configs.update(config)).await
+    }
+
+    async fn update_unused(&self, config: ProviderConfig) -> Result<UnusedWritten, StoreError> {
+        self.pass_on(Method::UpdateUnusedConfig, self.inner.configs.update_unused(config)).await
+    }
+
+    async fn delete_unused(&self, id: ProviderConfigId) -> Result<UnusedWritten, StoreError> {
+        self.pass_on(Method::DeleteUnusedConfig, self.inner.configs.delete_unused(id)).await
     }
 
     async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError> {

@@ -6,6 +6,7 @@ use flowker_core::archive::{
 };
 use flowker_core::ports::{Archive, StoreError};
 use flowker_core::time::Timestamp;
+use flowker_core::workflow::Lifecycle;
 
 use super::{MemoryStore, State, executions, keys};
 
@@ -52,6 +53,10 @@ impl State {
     fn put(&mut self, record: Record) {
         match record {
             Record::Workflow(it) => {
+                if it.status == Lifecycle::Active {
+                    let configs = it.definition.provider_configs().into_iter();
+                    self.config_uses.extend(configs.map(|config| (config, it.id)));
+                }
                 self.workflows.insert(it.id, it);
             }
             Record::Version(it) => {

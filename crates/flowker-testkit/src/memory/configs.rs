@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use flowker_core::id::ProviderConfigId;
 use flowker_core::ports::{
-    ConfigWritten, ProviderConfig, ProviderConfigPage, ProviderConfigQuery, ProviderConfigStore,
-    SharedValues, StoreError,
+    CONFIG_USERS_MAX, ConfigStatus, ConfigUser, ConfigWritten, ProviderConfig, ProviderConfigPage,
+    ProviderConfigQuery, ProviderConfigStore, SharedValues, StoreError, UnusedWritten,
 };
 
 use super::page::{self, Named, NamedKey};
@@ -13,6 +13,18 @@ use super::{MemoryStore, State};
 impl State {
     fn has_config_named(&self, config: &ProviderConfig) -> bool {
         self.configs.values().any(|it| it.name == config.name && it.id != config.id)
+    }
+
+    /// Whether a workflow can be activated with it.
+    pub(super) fn is_usable(&self, id: ProviderConfigId) -> bool {
+        self.configs.get(&id).is_some_and(|it| it.status == ConfigStatus::Active)
+    }
+
+    fn users(&self, id: ProviderConfigId) -> Vec<ConfigUser> {
+        let users = self.config_uses.iter().filter(|(config, _)| *config == id);
+        let users = users.filter_map(|(_, workflow)| self.workflows.get(workflow));
+        let users = users.map(|it| ConfigUser { id: it.id, name: it.name.clone() });
+        users.take(CONFIG_USERS_MAX).collect()
     }
 }
 
@@ -61,6 +73,33 @@ impl ProviderConfigStore for MemoryStore {
         }
         state.configs.insert(config.id, config);
         Ok(ConfigWritten::Done)
+    }
+
+    async fn update_unused(&self, config: ProviderConfig) -> Result<UnusedWritten, StoreError> {
+        let mut state = self.lock();
+        let stored = state.configs.get(&config.id);
+        if stored.is_none_or(|it| it.revision.wrapping_add(1) != config.revision) {
+            return Ok(UnusedWritten::Stale);
+        }
+        let users = state.users(config.id);
+        if !users.is_empty() {
+            return Ok(UnusedWritten::InUse(users));
+        }
+        state.configs.insert(config.id, config);
+        Ok(UnusedWritten::Done)
+    }
+
+    async fn delete_unused(&self, id: ProviderConfigId) -> Result<UnusedWritten, StoreError> {
+        let mut state = self.lock();
+        if !state.configs.contains_key(&id) {
+            return Ok(UnusedWritten::Stale);
+        }
+        let users = state.users(id);
+        if !users.is_empty() {
+            return Ok(UnusedWritten::InUse(users));
+        }
+        state.configs.remove(&id);
+        Ok(UnusedWritten::Done)
     }
 
     async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError> {

@@ -99,12 +99,16 @@ impl WorkflowStore for MemoryStore {
     }
 
     async fn activate(&self, activation: Activation) -> Result<WorkflowWritten, StoreError> {
-        let Activation { id, revision, routes, at } = activation;
+        let Activation { id, revision, routes, configs, at } = activation;
         let mut state = self.lock();
         let conflict = state.route_conflict(id, &routes);
+        let unusable = configs.iter().find(|id| !state.is_usable(**id)).copied();
         let Some(workflow) = state.workflow_at(id, revision) else {
             return Ok(WorkflowWritten::Stale);
         };
+        if let Some(unusable) = unusable {
+            return Ok(WorkflowWritten::ConfigUnusable(unusable));
+        }
         if let Some(conflict) = conflict {
             return Ok(conflict);
         }
@@ -116,6 +120,7 @@ impl WorkflowStore for MemoryStore {
         if !routes.is_empty() {
             state.routes_revision += 1;
         }
+        state.config_uses.extend(configs.into_iter().map(|config| (config, id)));
         for key in routes {
             let at = (key.method.clone(), key.path.clone());
             let route = Route { key, workflow_id: id, version: workflow.version };
@@ -132,6 +137,7 @@ impl WorkflowStore for MemoryStore {
         };
         let workflow = change(workflow, to, at);
         state.remove_routes(id);
+        state.config_uses.retain(|(_, workflow)| *workflow != id);
         Ok(WorkflowWritten::Done(workflow))
     }
 

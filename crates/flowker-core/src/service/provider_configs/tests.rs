@@ -3,6 +3,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
+use crate::id::WorkflowId;
 use crate::ports::MockProviderConfigStore;
 use crate::service::testing::{
     NEXT_ID, NOW, answer, block_on, catalog, clock, config, ids, members, put,
@@ -171,7 +172,7 @@ fn it_is_switched_off_and_on() {
             });
             provider_configs(store)
         };
-        assert_eq!(answer(block_on(over().disable(ID))), on_disable);
+        assert_eq!(answer(block_on(over().disable(ID, Users::Ignored))), on_disable);
         assert_eq!(answer(block_on(over().enable(ID))), on_enable);
     };
     check(ConfigStatus::Active, "ok", "FLK-0292");
@@ -182,16 +183,60 @@ fn it_is_switched_off_and_on() {
 fn what_is_not_there_is_not_found() {
     let mut store = holding(None);
     store.expect_delete().with(eq(ID)).returning(|_| Ok(false));
+    store.expect_delete_unused().with(eq(ID)).returning(|_| Ok(UnusedWritten::Stale));
     let configs = provider_configs(store);
     let missing = "FLK-0290";
     assert_eq!(answer(block_on(configs.get(ID))), missing);
     assert_eq!(answer(block_on(configs.patch(ID, json!({})))), missing);
-    assert_eq!(answer(block_on(configs.disable(ID))), missing);
+    assert_eq!(answer(block_on(configs.disable(ID, Users::Protected))), missing);
     assert_eq!(answer(block_on(configs.enable(ID))), missing);
-    assert_eq!(answer(block_on(configs.delete(ID))), missing);
+    assert_eq!(answer(block_on(configs.delete(ID, Users::Protected))), missing);
+    assert_eq!(answer(block_on(configs.delete(ID, Users::Ignored))), missing);
     let mut store = MockProviderConfigStore::new();
     store.expect_delete().with(eq(ID)).returning(|_| Ok(true));
-    assert_eq!(answer(block_on(provider_configs(store).delete(ID))), "ok");
+    assert_eq!(answer(block_on(provider_configs(store).delete(ID, Users::Ignored))), "ok");
+}
+
+#[test]
+fn one_that_is_in_use_goes_by_force_only() {
+    let user = |n: u128| ConfigUser {
+        id: WorkflowId::from_uuid(Uuid::from_u128(n)),
+        name: format!("w{n}"),
+    };
+    let over = |n_users: u128| {
+        let written = move || {
+            let users = (1..=n_users).map(user).collect();
+            if n_users == 0 { UnusedWritten::Done } else { UnusedWritten::InUse(users) }
+        };
+        let mut store = holding(Some(config(ID)));
+        store.expect_update_unused().returning(move |after| {
+            assert_eq!((after.status, after.revision), (ConfigStatus::Disabled, 5));
+            Ok(written())
+        });
+        store.expect_delete_unused().returning(move |_| Ok(written()));
+        store.expect_update().returning(|_| Ok(ConfigWritten::Done));
+        store.expect_delete().returning(|_| Ok(true));
+        provider_configs(store)
+    };
+    let check = |n_users: u128, users: Users, wanted: &str| {
+        let disabled = block_on(over(n_users).disable(ID, users));
+        assert_eq!(answer(disabled), wanted, "{n_users} {users:?}");
+        assert_eq!(
+            answer(block_on(over(n_users).delete(ID, users))),
+            wanted,
+            "{n_users} {users:?}"
+        );
+    };
+    check(0, Users::Protected, "ok");
+    check(2, Users::Protected, "FLK-0351 workflows[0] workflows[1]");
+    check(2, Users::Ignored, "ok");
+    let refusal = block_on(over(2).delete(ID, Users::Protected)).expect_err("refused");
+    let wanted = "The active workflows \"w1\", \"w2\" use the provider configuration.";
+    assert!(refusal.message.starts_with(wanted), "{}", refusal.message);
+    let told = "00000000-0000-0000-0000-000000000001 \"w1\" uses it";
+    assert_eq!(refusal.faults[0].message, told);
+    let many = block_on(over(20).delete(ID, Users::Protected)).expect_err("refused");
+    assert!(many.message.contains("\"w20\" and perhaps others use"), "{}", many.message);
 }
 
 #[test]
@@ -203,7 +248,7 @@ fn names_and_revisions_are_the_store_s_to_judge() {
         let configs = provider_configs(store);
         assert_eq!(answer(block_on(configs.create(document()))), expected);
         assert_eq!(answer(block_on(configs.patch(ID, json!({"name": "n"})))), expected);
-        assert_eq!(answer(block_on(configs.disable(ID))), expected);
+        assert_eq!(answer(block_on(configs.disable(ID, Users::Ignored))), expected);
     };
     check(ConfigWritten::Done, "ok");
     check(ConfigWritten::NameTaken, "FLK-0291 name");

@@ -421,8 +421,14 @@ fn an_activation_registers_webhooks_and_tells_the_table() {
         path: WebhookPath::registered("orders"),
         node_id: "in".to_owned(),
     };
-    let expected =
-        Activation { id: ID, revision: draft.revision, routes: vec![route.clone()], at: NOW };
+    let configs = vec![ProviderConfigId::parse(ACTIVE).expect("an id")];
+    let expected = Activation {
+        id: ID,
+        revision: draft.revision,
+        routes: vec![route.clone()],
+        configs: configs.clone(),
+        at: NOW,
+    };
     let written = |written: WorkflowWritten, n_refreshes| {
         let mut store = holding(Some(draft.clone()));
         store.expect_activate().with(eq(expected.clone())).return_once(|_| Ok(written));
@@ -436,6 +442,9 @@ fn an_activation_registers_webhooks_and_tells_the_table() {
     assert_eq!(taken.code, Code::RouteTaken);
     assert!(taken.message.contains("POST /orders"), "{}", taken.message);
     assert!(taken.message.contains(&holder.to_string()), "{}", taken.message);
+    let gone = written(WorkflowWritten::ConfigUnusable(configs[0]), 0).expect_err("gone");
+    assert_eq!(gone.code, Code::ProviderConfigUnusable);
+    assert!(gone.message.contains(ACTIVE), "{}", gone.message);
 }
 
 #[test]

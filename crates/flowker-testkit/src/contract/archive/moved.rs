@@ -7,7 +7,7 @@ use flowker_core::execution::{Event, Fence, Outcome, Status};
 use flowker_core::id::ExecutionId;
 use flowker_core::ports::{
     Acceptance, ApiKey, ApiKeyWritten, Append, ConfigWritten, Direction, ExecutionQuery,
-    ExecutionSort, NewExecution, ProviderConfig, WorkflowWritten,
+    ExecutionSort, NewExecution, ProviderConfig, UnusedWritten, WorkflowWritten,
 };
 use flowker_core::workflow::Workflow;
 
@@ -217,6 +217,15 @@ pub async fn moved_keys_are_noticed_and_their_names_stay_taken(
     assert_eq!(keys.unrevoked().await.expect("unrevoked"), [sample::api_key(1)]);
     let taken = ApiKey { name: sample::api_key(2).name, ..sample::api_key(30) };
     assert_eq!(keys.create(taken).await.expect("create"), ApiKeyWritten::NameTaken);
+}
+
+/// A configuration that a moved workflow uses is kept for it, as one that was activated here.
+pub async fn configurations_in_use_stay(from: ArchiveSubject, to: ArchiveSubject) {
+    fill_and_move(&from, &to).await;
+    let configs = &to.subject.stores.configs;
+    let answer = configs.delete_unused(sample::config_id(1)).await.expect("delete_unused");
+    let UnusedWritten::InUse(users) = answer else { panic!("it is in use, not {answer:?}") };
+    assert_eq!(users[0].id, sample::workflow_id(1));
 }
 
 /// What processes share is the same, and what is kept under a moved name is not replaced.
