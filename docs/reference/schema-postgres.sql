@@ -24,6 +24,8 @@ CREATE TABLE public.api_keys_revision (
     one integer NOT NULL,
     revision bigint NOT NULL,
     CONSTRAINT api_keys_revision_one_check CHECK ((one = 1))
+);
+
 CREATE TABLE public.config_uses (
     config_id uuid NOT NULL,
     workflow_id uuid NOT NULL
@@ -154,6 +156,7 @@ ALTER TABLE ONLY public.api_keys
 
 ALTER TABLE ONLY public.api_keys_revision
     ADD CONSTRAINT api_keys_revision_pkey PRIMARY KEY (one);
+
 ALTER TABLE ONLY public.config_uses
     ADD CONSTRAINT config_uses_pkey PRIMARY KEY (config_id, workflow_id);
 
@@ -204,6 +207,7 @@ CREATE INDEX api_keys_by_creation ON public.api_keys USING btree (created_at, id
 CREATE INDEX api_keys_by_update ON public.api_keys USING btree (updated_at, id);
 
 CREATE INDEX api_keys_unrevoked ON public.api_keys USING btree (id) WHERE (revoked_at IS NULL);
+
 CREATE INDEX config_uses_by_workflow ON public.config_uses USING btree (workflow_id);
 
 CREATE INDEX idempotency_keys_by_expiry ON public.idempotency_keys USING btree (expires_at);

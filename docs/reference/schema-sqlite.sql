@@ -26,6 +26,7 @@ CREATE TABLE api_keys_revision (
     one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
     revision INTEGER NOT NULL
 ) STRICT;
+
 CREATE TABLE config_uses (
     config_id BLOB NOT NULL,
     workflow_id BLOB NOT NULL REFERENCES workflows (id),

@@ -9,7 +9,7 @@ use super::active_workflow;
 use crate::testing::TestDatabase;
 use crate::{Options, PostgresStore};
 
-const MIGRATION: &str = include_str!("../../migrations/V4__config_uses.sql");
+const MIGRATION: &str = include_str!("../../migrations/V3__config_uses.sql");
 
 #[tokio::test]
 async fn what_was_active_before_uses_were_kept_is_found() {

@@ -5,7 +5,7 @@ use flowker_testkit::sample;
 
 use super::*;
 
-const MIGRATION: &str = include_str!("../../migrations/V5__config_uses.sql");
+const MIGRATION: &str = include_str!("../../migrations/V4__config_uses.sql");
 
 #[tokio::test]
 async fn what_was_active_before_uses_were_kept_is_found() {
