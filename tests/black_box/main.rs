@@ -12,6 +12,7 @@ mod hostile;
 mod idempotency;
 mod losses;
 mod numbers;
+mod observability;
 mod outages;
 mod pooler;
 mod replicas;

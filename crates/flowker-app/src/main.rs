@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod doctor;
 mod keys;
+mod metrics;
 mod migrate;
 mod sealed;
 mod serve;

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::config::Config;
+use crate::metrics::Told;
 use crate::signals::{Signals, Stop};
 use crate::store::Store;
 use crate::wire::{Wired, wire};
@@ -65,7 +66,7 @@ pub async fn run(
     listener: TcpListener,
     announce: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
-    let Wired { store, engine, routes, app } = wired;
+    let Wired { store, engine, routes, app, metrics } = wired;
     let address = listener.local_addr()?;
     let mut signals = Signals::listen()?;
     follow_routes_once(&routes).await?;
@@ -85,6 +86,7 @@ pub async fn run(
         tasks.spawn(chores.clone().run_until_cancelled_owned(follow_api_keys(api_keys)));
     }
     tasks.spawn(chores.clone().run_until_cancelled_owned(purge_keys(store.ports().keys)));
+    tasks.spawn(chores.clone().run_until_cancelled_owned(Told::upkeep(metrics)));
     let housekeeping = keep_house(store.clone(), config.execution_retention);
     tasks.spawn(chores.clone().run_until_cancelled_owned(housekeeping));
     let shutdown = Shutdown::new();

@@ -133,6 +133,14 @@ impl Store {
         }
     }
 
+    /// How many writes wait.
+    pub fn queued(&self) -> usize {
+        match self {
+            Self::Sqlite(store) => store.queued(),
+            Self::Postgres(store) => store.queued(),
+        }
+    }
+
     /// Whether writing has failed for good.
     pub fn has_failed(&self) -> bool {
         match self {

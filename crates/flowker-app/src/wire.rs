@@ -17,11 +17,13 @@ use flowker_http::{Access, App, GovernorRates, Readiness, StoreHealth};
 use flowker_providers::{
     AccessManager, ClientLimits, HttpClient, IssuerTokens, access_client, native_roots, providers,
 };
+use metrics_exporter_prometheus::PrometheusHandle;
 use tracing::warn;
 use url::Url;
 
 use crate::access;
 use crate::config::Config;
+use crate::metrics::{self, Told};
 use crate::sealed::SealedConfigs;
 use crate::store::{Ports, Store};
 use crate::system::{RisingIds, SystemClock, SystemSecrets};
@@ -37,10 +39,14 @@ pub struct Wired {
     pub routes: Arc<RouteTable>,
     /// What the server serves.
     pub app: App,
+    /// What was measured.
+    pub metrics: PrometheusHandle,
 }
 
 /// Opens the store and puts everything together. Nothing runs yet.
 pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
+    // First: whatever is made from here on measures itself.
+    let metrics = metrics::start()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn IdSource> = Arc::new(RisingIds);
     let store = Store::open(config, &clock).await?;
@@ -125,11 +131,12 @@ pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
         injects_faults: config.injects_faults,
         cursor_key: access::cursor_key(&*shared).await?,
         clock: Arc::clone(&clock),
+        metrics: Arc::new(Told::new(metrics.clone(), Arc::clone(&engine), store.clone())),
         readiness: Arc::new(Probe { store: store.clone(), workflows, clock }),
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         deployment_mode: config.deployment_mode.clone(),
     };
-    Ok(Wired { store, engine, routes, app })
+    Ok(Wired { store, engine, routes, app, metrics })
 }
 
 /// What the door asks of callers.

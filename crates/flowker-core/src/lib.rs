@@ -18,6 +18,7 @@ pub mod id;
 pub mod idempotency;
 pub mod json;
 pub mod members;
+pub mod metric;
 pub mod net;
 pub mod path;
 pub mod plans;

@@ -22,7 +22,7 @@ pub use access::{
 pub use api_key::{ApiKey, ApiKeyPage, ApiKeyQuery, ApiKeyStore, ApiKeyWritten, PreviousKey};
 pub use archive::Archive;
 pub use execution::{
-    Acceptance, Append, CancelAnswer, Claim, ExecutionPage, ExecutionQuery, ExecutionSort,
+    Acceptance, Append, Backlog, CancelAnswer, Claim, ExecutionPage, ExecutionQuery, ExecutionSort,
     ExecutionStore, NewExecution, Precondition,
 };
 pub use idempotency::{IdempotencyStore, KnownKey};

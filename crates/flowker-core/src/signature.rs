@@ -184,6 +184,21 @@ impl Signature {
 }
 
 impl SignatureError {
+    /// Every answer of [`reason`](Self::reason).
+    pub const REASONS: [&'static str; 11] = [
+        "header_missing",
+        "header_repeated",
+        "header_too_long",
+        "header_malformed",
+        "no_candidate",
+        "too_many_candidates",
+        "signature_malformed",
+        "timestamp_malformed",
+        "timestamp_out_of_tolerance",
+        "id_malformed",
+        "mismatch",
+    ];
+
     /// A stable name of the reason, for logs and for the label of a metric.
     pub const fn reason(&self) -> &'static str {
         match self {

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::limits::Limits;
+use crate::metrics::Levels;
 use crate::parking::Parked;
 use crate::shared::Shared;
 use crate::stats::Stats;
@@ -46,6 +47,7 @@ pub struct Deps {
 /// owned is adopted by others when it has lapsed.
 pub struct Engine {
     shared: Arc<Shared>,
+    levels: Levels,
     /// What lasts as long as the engine, apart from the tasks that a drain waits for.
     heartbeat: TaskTracker,
 }
@@ -59,7 +61,8 @@ impl fmt::Debug for Engine {
 impl Engine {
     /// An engine that does nothing yet but drive what is dispatched to it.
     pub fn new(deps: Deps, limits: Limits) -> Self {
-        Self { shared: Arc::new(Shared::new(deps, limits)), heartbeat: TaskTracker::new() }
+        let shared = Arc::new(Shared::new(deps, limits));
+        Self { shared, levels: Levels::new(), heartbeat: TaskTracker::new() }
     }
 
     /// Says that the replica is alive, and begins to adopt what nobody drives, to wake what waits,
@@ -109,6 +112,12 @@ impl Engine {
     /// What is at hand and what was done.
     pub fn stats(&self) -> Stats {
         self.shared.stats()
+    }
+
+    /// Tells the recorder of metrics what is at hand. To be called before metrics are shown: what
+    /// is known at any time need not be told with each change.
+    pub fn tell_levels(&self) {
+        self.levels.tell(&self.shared.stats());
     }
 }
 

@@ -11,6 +11,7 @@ mod adoption;
 mod engine;
 mod held;
 mod limits;
+mod metrics;
 mod parking;
 mod run;
 mod shared;
@@ -21,6 +22,7 @@ mod waiters;
 
 pub use engine::{Deps, Engine};
 pub use limits::Limits;
+pub use metrics::METRICS;
 pub use stats::Stats;
 
 #[cfg(test)]

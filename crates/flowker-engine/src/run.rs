@@ -142,6 +142,7 @@ async fn leave(shared: &Shared, id: ExecutionId, fence: Fence, exit: Exit) -> Op
         Exit::Waits { wake, deadline } => return Some(Parked { id, fence, wake, deadline }),
         Exit::Ended(outcome) => {
             shared.counters.ended(outcome.status());
+            shared.metrics.finished(&outcome);
             match outcome {
                 Outcome::Failed(failure) => {
                     if failure.code == FailureCode::Quarantined {

@@ -19,6 +19,7 @@ use tracing::{Instrument, error, info, info_span};
 use crate::engine::Deps;
 use crate::held::Held;
 use crate::limits::{Limits, permits};
+use crate::metrics::Metrics;
 use crate::parking::Parked;
 use crate::run;
 use crate::stats::{Counters, Stats};
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub limits: Limits,
     pub stages: Stages,
     pub counters: Counters,
+    pub metrics: Metrics,
     pub held: Held,
     pub waiters: Waiters,
     pub targets: Targets,
@@ -84,6 +86,7 @@ impl Work {
 impl Shared {
     pub fn new(deps: Deps, limits: Limits) -> Self {
         let Deps { executions, plans, configs, catalog, clock, replica, rng } = deps;
+        let metrics = Metrics::new(&catalog);
         Self {
             executions,
             plans,
@@ -95,7 +98,8 @@ impl Shared {
             counters: Counters::default(),
             held: Held::new(limits.parked_max),
             waiters: Waiters::new(limits.waiters_max),
-            targets: Targets::new(&limits),
+            targets: Targets::new(&limits, metrics.breakers_opened.clone()),
+            metrics,
             calls: Arc::new(Semaphore::new(permits(limits.calls_max))),
             rng: Mutex::new(rng),
             slots: Arc::new(Semaphore::new(permits(limits.executions_max))),
@@ -134,12 +138,15 @@ impl Shared {
     /// What is at hand and what was done.
     pub fn stats(&self) -> Stats {
         let counters = &self.counters;
+        let breakers = self.targets.breakers();
         Stats {
             executions: self.held.n_driven(),
             parked: self.held.n_parked(),
             calls: permits(self.limits.calls_max) - self.calls.available_permits(),
             waiters: self.waiters.len(),
-            breakers_open: self.targets.n_open(),
+            breakers_open: breakers.open,
+            breakers_on_trial: breakers.on_trial,
+            breakers_closed: breakers.closed,
             completed: counters.completed.get(),
             failed: counters.failed.get(),
             quarantined: counters.quarantined.get(),

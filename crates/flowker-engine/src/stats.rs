@@ -19,6 +19,10 @@ pub struct Stats {
     pub waiters: usize,
     /// Provider configurations whose breaker is not closed.
     pub breakers_open: usize,
+    /// Of these, provider configurations of which one call tries whether the receiver is well again.
+    pub breakers_on_trial: usize,
+    /// Provider configurations that are in use, or were not long ago, and whose breaker is closed.
+    pub breakers_closed: usize,
     /// Executions that this engine brought to a completed end.
     pub completed: u64,
     /// Executions that this engine brought to a failed end, quarantined ones included.

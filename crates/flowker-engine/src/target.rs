@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flowker_core::id::ProviderConfigId;
+use metrics::Counter;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -27,10 +28,21 @@ pub(crate) struct Targets {
     by_id: Mutex<HashMap<ProviderConfigId, Arc<Target>>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// How many breakers are in which state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Breakers {
+    pub closed: usize,
+    /// Not closed, those on trial included.
+    pub open: usize,
+    pub on_trial: usize,
+}
+
+#[derive(Clone, Debug)]
 struct Policy {
     failures_max: u32,
     open: Duration,
+    /// Counts breakers that open.
+    opened: Counter,
 }
 
 /// One provider configuration.
@@ -71,9 +83,9 @@ pub(crate) struct Pass {
 }
 
 impl Targets {
-    pub fn new(limits: &Limits) -> Self {
-        let policy =
-            Policy { failures_max: limits.breaker_failures.max(1), open: limits.breaker_open };
+    pub fn new(limits: &Limits, opened: Counter) -> Self {
+        let failures_max = limits.breaker_failures.max(1);
+        let policy = Policy { failures_max, open: limits.breaker_open, opened };
         Self {
             max: limits.configs_max,
             calls_max: permits(limits.calls_per_config_max),
@@ -93,7 +105,7 @@ impl Targets {
         }
         let target = Arc::new(Target {
             id,
-            policy: self.policy,
+            policy: self.policy.clone(),
             calls: Arc::new(Semaphore::new(self.calls_max)),
             breaker: Mutex::new(Breaker::Closed { n_failures: 0 }),
         });
@@ -106,9 +118,20 @@ impl Targets {
         self.lock().get(&id).is_some_and(|target| target.is_open())
     }
 
-    /// How many breakers are not closed.
-    pub fn n_open(&self) -> usize {
-        self.lock().values().filter(|target| target.is_open()).count()
+    /// How many breakers are in which state.
+    pub fn breakers(&self) -> Breakers {
+        let mut breakers = Breakers::default();
+        for target in self.lock().values() {
+            match *target.lock() {
+                Breaker::Closed { .. } => breakers.closed += 1,
+                Breaker::Open { .. } => breakers.open += 1,
+                Breaker::Trial => {
+                    breakers.open += 1;
+                    breakers.on_trial += 1;
+                }
+            }
+        }
+        breakers
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ProviderConfigId, Arc<Target>>> {
@@ -152,6 +175,7 @@ impl Target {
             (Breaker::Closed { n_failures }, false) => match n_failures.saturating_add(1) {
                 n if n < self.policy.failures_max => Breaker::Closed { n_failures: n },
                 n_failures => {
+                    self.policy.opened.increment(1);
                     warn!(provider_config.id = %self.id, n_failures, "breaker opened");
                     Breaker::Open { until: now + self.policy.open }
                 }

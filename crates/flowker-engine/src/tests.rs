@@ -7,6 +7,7 @@ mod crashes;
 mod deadlines;
 mod drains;
 mod graphs;
+mod metrics;
 mod outages;
 mod reconciliation;
 mod requests;

@@ -17,7 +17,7 @@ use hyper::body::{Bytes, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use crate::access::{Caller, Presented};
 use crate::app::App;
@@ -26,9 +26,10 @@ use crate::error::{Failure, Transport};
 use crate::extract;
 use crate::faults;
 use crate::forwarded::remote_ip;
-use crate::handle::{self, Call, Reply, body_limit};
+use crate::handle::{self, Body, Call, Reply, body_limit};
 use crate::hygiene;
 use crate::limits::Limits;
+use crate::metrics::{Metrics, Observed};
 use crate::problem;
 use crate::route::{self, Found};
 use crate::shutdown::Shutdown;
@@ -48,13 +49,15 @@ pub(crate) struct Door {
     slots: Arc<Semaphore>,
     /// The requests that are worked on.
     pub requests: TaskTracker,
+    pub metrics: Arc<Metrics>,
 }
 
 impl Door {
     pub(crate) fn new(app: App, limits: Limits, shutdown: Shutdown) -> Self {
         let slots = Arc::new(Semaphore::new(limits.requests_max.min(Semaphore::MAX_PERMITS)));
         let (started, requests) = (Instant::now(), TaskTracker::new());
-        Self { app, limits, shutdown, started, slots, requests }
+        let metrics = Metrics::new();
+        Self { app, limits, shutdown, started, slots, requests, metrics }
     }
 
     fn take_slot(&self) -> Result<OwnedSemaphorePermit, Failure> {
@@ -81,6 +84,7 @@ pub(crate) async fn answer(
 ) -> Response<Full<Bytes>> {
     let (parts, body) = request.into_parts();
     let request_id = extract::request_id(&parts.headers);
+    let observed = Observed::arrived(&door.metrics, &parts);
     let as_problem = problem::is_wanted(&parts.headers);
     let (version, is_head) = (parts.version, parts.method == Method::HEAD);
     let origin = parts.headers.get(header::ORIGIN).cloned();
@@ -90,11 +94,13 @@ pub(crate) async fn answer(
     let span = tracing::info_span!(
         "request",
         http.request.method = %parts.method,
-        http.route = tracing::field::Empty,
+        http.route = observed.route(),
         request.id = request_id.to_str().unwrap_or_default(),
     );
     let carried_out = carry_out(Arc::clone(&door), peer, parts, body, &request_id);
-    let mut response = match carried_out.instrument(span.clone()).await {
+    let result = carried_out.instrument(span.clone()).await;
+    observed.answered(&result);
+    let mut response = match result {
         Ok(reply) => response(reply),
         Err(failure) => {
             span.in_scope(|| log(&failure));
@@ -136,7 +142,6 @@ async fn carry_out(
     let slot = route::is_guarded(path).then(|| door.take_slot()).transpose()?;
     let remote_ip = remote_ip(peer, &parts.headers, &door.limits.trusted_proxies);
     let (actor, found) = admit(&door, &parts, remote_ip).await?;
-    Span::current().record("http.route", tracing::field::debug(found.endpoint));
     // Before the body is polled, so that no `100 Continue` invites what is refused anyway.
     let (limit, too_large) = body_limit(found.endpoint);
     if (limit as u64) < body::declared_length(&body) {
@@ -172,7 +177,7 @@ async fn carry_out(
 /// 403 of the door itself is decided here; a webhook's own token and signature are the route's.
 async fn admit(door: &Door, parts: &Parts, ip: IpAddr) -> Result<(Actor, Found), Failure> {
     let (path, access) = (parts.uri.path(), &door.app.access);
-    if !route::is_guarded(path) {
+    if !route::needs_key(path) {
         return Ok((Caller::anonymous(ip).actor, route::resolve(&parts.method, path)?));
     }
     // Before the route is looked up, so that strangers do not learn which there are.
@@ -192,12 +197,16 @@ fn all_methods() -> Reply {
 }
 
 fn response(reply: Reply) -> Response<Full<Bytes>> {
-    let body = reply.body.as_ref().map(json::to_bytes).unwrap_or_default();
-    let mut response = Response::new(Full::new(body.into()));
+    let (media_type, body) = match reply.body {
+        Some(Body::Json(body)) => (Some("application/json"), json::to_bytes(&body).into()),
+        Some(Body::Text { media_type, text }) => (Some(media_type), text.into()),
+        None => (None, Bytes::new()),
+    };
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
-    if reply.body.is_some() {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(media_type) = media_type {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     }
     headers.extend(reply.headers);
     response

@@ -40,10 +40,19 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Whether the store is there.
     pub readiness: Arc<dyn Readiness>,
+    /// What the process tells about itself.
+    pub metrics: Arc<dyn Exposition>,
     /// The version that is reported. `None` reports what the contract has for an unknown one.
     pub version: Option<String>,
     /// Reported by `/readyz`, such as `local`.
     pub deployment_mode: String,
+}
+
+/// Tells the metrics of the process.
+#[async_trait]
+pub trait Exposition: fmt::Debug + Send + Sync {
+    /// All of them as they stand now, in the text format that Prometheus reads.
+    async fn render(&self) -> String;
 }
 
 /// Tells whether what the service depends on is there.

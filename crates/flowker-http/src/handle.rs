@@ -4,6 +4,7 @@ mod api_keys;
 mod catalog;
 mod executions;
 mod health;
+mod metrics;
 mod provider_configs;
 mod webhook;
 mod workflows;
@@ -29,6 +30,7 @@ use crate::body::{self, Document};
 use crate::error::Failure;
 use crate::extract::{self, Query};
 use crate::limits::MANAGEMENT_BODY_BYTES_MAX;
+use crate::metrics::Metrics;
 use crate::route::Endpoint;
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -89,12 +91,19 @@ impl Call {
 pub(crate) struct Reply {
     pub status: StatusCode,
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    pub body: Option<Value>,
+    pub body: Option<Body>,
+}
+
+/// What an answer holds.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Json(Value),
+    Text { media_type: &'static str, text: String },
 }
 
 impl Reply {
     pub(crate) fn ok(body: Value) -> Self {
-        Self { status: StatusCode::OK, headers: Vec::new(), body: Some(body) }
+        Self { status: StatusCode::OK, headers: Vec::new(), body: Some(Body::Json(body)) }
     }
 
     pub(crate) fn created(body: Value) -> Self {
@@ -106,7 +115,8 @@ impl Reply {
     }
 
     /// The answer to a request that starts an execution: 200 if it has ended, else 201.
-    fn begun(begun: &Begun, body: Value) -> Self {
+    fn begun(metrics: &Metrics, begun: &Begun, body: Value) -> Self {
+        metrics.begun(begun.replayed);
         let is_over = begun.summary.status.is_terminal();
         let mut reply = if is_over { Self::ok(body) } else { Self::created(body) };
         if begun.replayed {
@@ -191,5 +201,6 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Result<Reply, Fa
         Endpoint::Health => Ok(health::health(&call).await),
         Endpoint::Ready => Ok(health::ready(&call).await),
         Endpoint::Version => Ok(health::version(&call)),
+        Endpoint::Metrics => Ok(metrics::show(&call).await),
     }
 }

@@ -57,6 +57,20 @@ pub enum Endpoint {
     Health,
     Ready,
     Version,
+    Metrics,
+}
+
+impl Endpoint {
+    /// The path of its first row, as metrics and spans name it.
+    pub(crate) fn template(self) -> &'static str {
+        let row = ROUTES.iter().find(|(_, _, endpoint)| *endpoint == self);
+        row.map_or("none", |(_, template, _)| template)
+    }
+
+    /// Whether it is there to start an execution.
+    pub(crate) const fn starts_execution(self) -> bool {
+        matches!(self, Self::Webhook | Self::Execute | Self::RetryExecution)
+    }
 }
 
 /// Every route: method, path, what it does. `HEAD` is answered wherever `GET` is.
@@ -111,6 +125,7 @@ pub static ROUTES: &[(Method, &str, Endpoint)] = &[
     (Method::GET, "/readyz", Endpoint::Ready),
     (Method::GET, "/health/ready", Endpoint::Ready),
     (Method::GET, "/version", Endpoint::Version),
+    (Method::GET, METRICS, Endpoint::Metrics),
 ];
 
 /// Webhooks are found by this prefix and not by the router: any method and any path may reach
@@ -121,6 +136,9 @@ const WEBHOOKS_PREFIX: &str = "/v1/webhooks";
 /// The one path that is a place of its own for one method, and for the others the id of a workflow
 /// that there is not. So the router does not know it.
 const FROM_TEMPLATE: &str = "/v1/workflows/from-template";
+
+/// What the process tells about itself.
+const METRICS: &str = "/metrics";
 
 /// What `Allow` says where any method may be registered.
 pub(crate) const ANY_METHOD: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -140,19 +158,27 @@ pub(crate) fn is_webhook(path: &str) -> bool {
 }
 
 /// To which family a route belongs: its first segment behind `/v1`, but for what a workflow is
-/// executed with. Empty for what needs no credentials.
+/// executed with and for metrics. Empty for what needs no credentials.
 pub(crate) fn family(endpoint: Endpoint) -> &'static str {
-    if endpoint == Endpoint::Execute {
-        return "executions";
+    match endpoint {
+        Endpoint::Execute => return "executions",
+        Endpoint::Metrics => return "metrics",
+        _ => {}
     }
     let row = ROUTES.iter().find(|(_, _, it)| *it == endpoint);
     let path = row.and_then(|(_, template, _)| template.strip_prefix("/v1/"));
     path.and_then(|path| path.split('/').next()).unwrap_or_default()
 }
 
-/// Whether a path belongs to the part that asks for credentials, be there something or not.
+/// Whether a path belongs to the part that takes room, be there something or not.
 pub(crate) fn is_guarded(path: &str) -> bool {
     strip_prefix(path, "/v1").is_some()
+}
+
+/// Whether a path asks for an API key: the guarded part, and the metrics, which take no room so that
+/// they are told when there is none.
+pub(crate) fn needs_key(path: &str) -> bool {
+    is_guarded(path) || strip_prefix(path, METRICS).is_some()
 }
 
 /// Finds out where a request leads.
@@ -262,7 +288,7 @@ mod tests {
     #[test]
     fn every_guarded_row_has_a_family() {
         for (_, template, endpoint) in ROUTES {
-            assert_eq!(family(*endpoint).is_empty(), !is_guarded(template), "{template}");
+            assert_eq!(family(*endpoint).is_empty(), !needs_key(template), "{template}");
         }
         assert!(is_webhook("/V1/Webhooks") && is_webhook("/v1/webhooks//a"));
         assert!(!is_webhook("/v1/webhooksx") && !is_webhook("/v1"));

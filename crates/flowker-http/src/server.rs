@@ -79,17 +79,18 @@ async fn accept_all(door: &Arc<Door>, listener: &TcpListener, connections: &Task
             }
         };
         let Some(place) = addresses.enter(peer.ip()) else {
+            door.metrics.connection_refused();
             debug!(client.address = %peer.ip(), "connection refused: too many from its address");
             continue;
         };
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%error, "cannot set TCP_NODELAY");
         }
-        let door = Arc::clone(door);
+        let (door, open) = (Arc::clone(door), door.metrics.connection());
         connections.spawn(async move {
             let cutting = door.shutdown.cutting();
             cutting.run_until_cancelled(serve(&door, stream, peer.ip())).await;
-            drop((slot, place));
+            drop((slot, place, open));
         });
     }
 }

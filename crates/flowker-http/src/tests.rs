@@ -9,6 +9,7 @@ mod corpus;
 mod endpoints;
 mod lists;
 mod management;
+mod metrics;
 mod stopping;
 mod webhooks;
 mod wire;

@@ -13,6 +13,7 @@ use tokio_postgres::{Error, Row};
 
 use crate::connect::{CONNECT_MAX, Connector};
 use crate::error::{Failure, NoAnswer};
+use crate::metrics;
 use crate::statement::{Params, Preparation, Statement};
 use crate::url::ConnectionUrl;
 
@@ -193,7 +194,10 @@ impl Db {
                 Err(Failure::Unknown(NoAnswer(self.answer_max).into()))
             };
             match rows {
-                Err(Failure::Again(_)) if tries < TRIES => tries += 1,
+                Err(Failure::Again(lost)) if tries < TRIES => {
+                    metrics::retried(&lost);
+                    tries += 1;
+                }
                 rows => return rows.map_err(StoreError::from),
             }
         }
@@ -207,7 +211,10 @@ impl Db {
         let mut tries = 1;
         loop {
             match self.try_transact(&work).await {
-                Err(Undo::Failure(Failure::Again(_))) if tries < TRIES => tries += 1,
+                Err(Undo::Failure(Failure::Again(lost))) if tries < TRIES => {
+                    metrics::retried(&lost);
+                    tries += 1;
+                }
                 Ok(answer) | Err(Undo::Answer(answer)) => return Ok(answer),
                 Err(Undo::Failure(failure)) => return Err(failure.into()),
                 Err(Undo::Store(error)) => return Err(error),

@@ -19,8 +19,8 @@ use bytes::Bytes;
 use flowker_core::execution::{Entry, Execution, Fence, Owned, Summary};
 use flowker_core::id::{ExecutionId, ReplicaId, WorkflowId};
 use flowker_core::ports::{
-    Acceptance, Append, CancelAnswer, ExecutionPage, ExecutionQuery, ExecutionStore, NewExecution,
-    StoreError,
+    Acceptance, Append, Backlog, CancelAnswer, ExecutionPage, ExecutionQuery, ExecutionStore,
+    NewExecution, StoreError,
 };
 use flowker_core::time::Timestamp;
 use futures_util::future::try_join;
@@ -96,6 +96,10 @@ impl ExecutionStore for PostgresStore {
 
     async fn owned(&self, owner: ReplicaId) -> Result<Vec<(ExecutionId, Fence)>, StoreError> {
         ownership::owned(&self.inner.db, owner).await
+    }
+
+    async fn backlog(&self, count_max: usize) -> Result<Backlog, StoreError> {
+        ownership::backlog(&self.inner.db, count_max).await
     }
 
     async fn load(&self, id: ExecutionId, fence: Fence) -> Result<Option<Owned>, StoreError> {
@@ -253,6 +257,7 @@ pub(crate) const STATEMENTS: &[&Statement] = &[
     &append::APPEND,
     &end::CANCEL,
     &journal::READ,
+    &ownership::BACKLOG,
     &ownership::FENCE,
     &ownership::JOURNAL,
     &ownership::KEEP_ALIVE,

@@ -27,6 +27,7 @@ mod execution;
 mod idempotency;
 mod inspect;
 mod listen;
+mod metrics;
 mod migrate;
 mod named;
 mod open;
@@ -46,6 +47,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use inspect::{ClockOffset, Contents, Inspection, Schema, Server, UnfitError};
+pub use metrics::METRICS;
 pub use migrate::{MigrateError, migrate};
 pub use open::OpenError;
 pub use tls::TlsError;

@@ -6,6 +6,7 @@ mod failure;
 mod group;
 mod lost;
 mod measure;
+mod metrics;
 mod plans;
 mod pooler;
 mod races;

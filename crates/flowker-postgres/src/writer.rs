@@ -13,12 +13,13 @@ use flowker_core::ports::StoreError;
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::db::{Db, Session, TRIES};
 use crate::error::Failure;
 use crate::execution::accept::{NewRow, Written};
 use crate::execution::append::{Appended, NewAppend};
+use crate::metrics::{self, Metrics};
 
 use group::{Answers, Setback};
 use queue::{Hold, Job, Queue, Waiter};
@@ -81,11 +82,12 @@ impl Writer {
     /// Starts `n_tasks`, which write over sessions of `db`, on the present runtime.
     pub(crate) fn start(db: &Db, queue_max: usize, n_tasks: usize) -> Self {
         let queue = Arc::new(Queue::new(queue_max.max(1)));
-        let commits = Arc::new(AtomicU64::new(0));
+        let (commits, metrics) = (Arc::new(AtomicU64::new(0)), Metrics::new());
         let mut tasks = JoinSet::new();
         for _ in 0..n_tasks.max(1) {
             let (queue, commits) = (Arc::clone(&queue), Arc::clone(&commits));
-            tasks.spawn(Run { db: db.clone(), queue, commits }.until_closed());
+            let metrics = metrics.clone();
+            tasks.spawn(Run { db: db.clone(), queue, commits, metrics }.until_closed());
         }
         Self { queue, tasks: Mutex::new(tasks), commits }
     }
@@ -145,6 +147,7 @@ struct Run {
     db: Db,
     queue: Arc<Queue>,
     commits: Arc<AtomicU64>,
+    metrics: Metrics,
 }
 
 impl Run {
@@ -230,7 +233,7 @@ impl Run {
                 Job::Append(new, _) => appends.push(&**new),
             }
         }
-        let mut tries = 1;
+        let (mut tries, began) = (1, Instant::now());
         loop {
             let session = match session.take() {
                 Some(session) => session,
@@ -239,10 +242,14 @@ impl Run {
                 }
             };
             match group::transact(session, &acceptances, &appends).await {
-                Err(Setback::Failure(Failure::Again(_))) if tries < TRIES => tries += 1,
+                Err(Setback::Failure(Failure::Again(lost))) if tries < TRIES => {
+                    metrics::retried(&lost);
+                    tries += 1;
+                }
                 Err(setback) => return Err(setback),
                 Ok(answers) => {
                     self.commits.fetch_add(1, Ordering::Relaxed);
+                    self.metrics.committed(jobs.len(), began.elapsed());
                     return Ok(answers);
                 }
             }

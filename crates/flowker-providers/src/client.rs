@@ -1,6 +1,7 @@
 //! The guarded HTTP client: every request that leaves the process goes through it.
 
 mod connect;
+mod counted;
 mod error;
 mod message;
 mod redirect;

@@ -13,6 +13,7 @@ mod client;
 mod envelope;
 mod fields;
 mod http;
+mod metrics;
 mod midaz;
 mod s3;
 mod tracer;
@@ -31,6 +32,7 @@ pub use self::client::{
 };
 pub use self::envelope::envelope;
 pub use self::http::HttpProvider;
+pub use self::metrics::METRICS;
 pub use self::midaz::MidazProvider;
 pub use self::s3::S3Provider;
 pub use self::tracer::TracerProvider;

@@ -16,8 +16,8 @@ use bytes::Bytes;
 use flowker_core::execution::{Entry, Execution, Fence, Owned, Summary};
 use flowker_core::id::{ExecutionId, ReplicaId, WorkflowId};
 use flowker_core::ports::{
-    Acceptance, Append, CancelAnswer, ExecutionPage, ExecutionQuery, ExecutionStore, NewExecution,
-    StoreError,
+    Acceptance, Append, Backlog, CancelAnswer, ExecutionPage, ExecutionQuery, ExecutionStore,
+    NewExecution, StoreError,
 };
 use flowker_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -92,6 +92,11 @@ impl ExecutionStore for SqliteStore {
 
     async fn owned(&self, owner: ReplicaId) -> Result<Vec<(ExecutionId, Fence)>, StoreError> {
         self.query(move |db| ownership::owned(db, owner)).await
+    }
+
+    async fn backlog(&self, count_max: usize) -> Result<Backlog, StoreError> {
+        let now = self.now();
+        self.query(move |db| ownership::backlog(db, now, count_max)).await
     }
 
     async fn load(&self, id: ExecutionId, fence: Fence) -> Result<Option<Owned>, StoreError> {
@@ -178,6 +183,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     journal::LAST,
     journal::N_OF,
     journal::READ,
+    ownership::BACKLOG,
     ownership::FENCE,
     ownership::FIND,
     ownership::TAKE,

@@ -28,6 +28,7 @@ mod error;
 mod execution;
 mod idempotency;
 mod inspect;
+mod metrics;
 mod named;
 mod open;
 mod provider_config;
@@ -46,6 +47,7 @@ use rusqlite::Connection;
 use tokio::sync::{Mutex, Semaphore, watch};
 
 pub use inspect::{Inspection, inspect};
+pub use metrics::METRICS;
 pub use open::OpenError;
 
 use readers::Readers;

@@ -6,6 +6,7 @@ mod failure;
 mod file;
 mod group;
 mod inspect;
+mod metrics;
 mod plans;
 mod retention;
 mod uses;

@@ -13,9 +13,11 @@ use flowker_core::time::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task;
+use tokio::time::Instant;
 
 use crate::checkpoint::{self, Checkpointer};
 use crate::error::certainly_not_committed;
+use crate::metrics::Metrics;
 
 /// How many jobs go into one transaction at the most. It bounds how long the first one waits for
 /// the others, and how much is undone when one of them fails.
@@ -147,7 +149,14 @@ impl Writer {
         let (sender, queue) = mpsc::channel(queue_max);
         let (failing, failed) = watch::channel(false);
         let commits = Arc::new(AtomicU64::new(0));
-        let mut run = Run { parts, queue, failing, commits: Arc::clone(&commits), n_unmoved: 0 };
+        let mut run = Run {
+            parts,
+            queue,
+            failing,
+            commits: Arc::clone(&commits),
+            metrics: Metrics::new(),
+            n_unmoved: 0,
+        };
         let thread = thread::Builder::new().name("sqlite-writer".to_owned()).spawn(move || {
             // A panic is a bug in a job, and leaves its transaction in a state that nobody knows.
             if panic::catch_unwind(AssertUnwindSafe(|| run.until_closed())).is_err() {
@@ -226,6 +235,7 @@ struct Run {
     queue: mpsc::Receiver<Box<dyn Job>>,
     failing: watch::Sender<bool>,
     commits: Arc<AtomicU64>,
+    metrics: Metrics,
     /// Jobs since the last wish for a checkpoint.
     n_unmoved: usize,
 }
@@ -234,8 +244,11 @@ impl Run {
     fn until_closed(&mut self) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while 0 < self.queue.blocking_recv_many(&mut batch, BATCH_MAX) {
-            let n_jobs = batch.len();
+            let (n_jobs, began) = (batch.len(), Instant::now());
             let lost = self.transact(&mut batch).err();
+            if lost.is_none() {
+                self.metrics.committed(n_jobs, began.elapsed());
+            }
             if let Some(Lost::Unknown(error)) = &lost {
                 let error: &dyn Error = error;
                 tracing::error!(error, "the store failed and takes no more writes");

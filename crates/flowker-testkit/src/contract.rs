@@ -157,6 +157,7 @@ macro_rules! execution_store_contract {
                 what_was_given_back_goes_to_anyone
                 what_was_given_back_waits_for_its_moment
                 an_owner_finds_what_it_owns
+                what_waits_is_counted_and_has_an_age
                 only_the_owner_loads
                 an_execution_is_cancelled_whoever_owns_it
                 what_has_ended_is_not_cancelled

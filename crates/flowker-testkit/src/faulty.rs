@@ -21,6 +21,7 @@ pub enum Method {
     Release,
     KeepAlive,
     Owned,
+    Backlog,
     Load,
     Cancel,
     GetExecution,

@@ -6,6 +6,7 @@
 
 mod clock;
 pub mod contract;
+pub mod exposition;
 mod faulty;
 mod gate;
 mod ids;

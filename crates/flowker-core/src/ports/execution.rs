@@ -85,6 +85,15 @@ pub enum CancelAnswer {
     NotFound,
 }
 
+/// What waits for somebody to drive it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many executions, counted no further than was asked for.
+    pub waiting: usize,
+    /// For how long the oldest of them could have been driven. `None` if there is none.
+    pub oldest: Option<Duration>,
+}
+
 /// Which executions a list holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecutionQuery {
@@ -188,6 +197,11 @@ pub trait ExecutionStore: fmt::Debug + Send + Sync {
     ///
     /// So a replica finds what became its own by a write whose answer was lost.
     async fn owned(&self, owner: ReplicaId) -> Result<Vec<(ExecutionId, Fence)>, StoreError>;
+
+    /// Tells what waits: executions without an owner whose moment has come, counted up to
+    /// `count_max`. Asked for metrics, again and again, so its cost must not grow with what has
+    /// ended. What a lost replica still owns is not among them.
+    async fn backlog(&self, count_max: usize) -> Result<Backlog, StoreError>;
 
     /// Reads an execution that the caller owns, to go on with it. `None` if the fence is not the
     /// execution's current one or the execution has ended.

@@ -83,7 +83,10 @@ fn answer(sent: &Sent) -> Result<Option<String>, SignatureError> {
 fn check(name: &str, sent: &Sent, expected: &str) {
     let reason = match answer(sent) {
         Ok(_) => "accepted",
-        Err(error) => error.reason(),
+        Err(error) => {
+            assert!(SignatureError::REASONS.contains(&error.reason()), "{error}");
+            error.reason()
+        }
     };
     assert_eq!(reason, expected, "{name}: {sent:?}");
 }

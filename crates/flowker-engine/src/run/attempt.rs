@@ -15,6 +15,7 @@ use tracing::error;
 
 use super::failure;
 use super::request::StepId;
+use crate::metrics::AttemptOutcome;
 use crate::shared::Shared;
 use crate::store::{self, Chain, Lost};
 use crate::target::{Blocked, Pass};
@@ -152,9 +153,13 @@ pub(super) async fn call(
     clearance: Box<Clearance>,
     call: Call,
 ) -> Answer {
-    let Clearance { provider, pass, _slots, .. } = *clearance;
+    let Clearance { provider, config, pass, _slots } = *clearance;
     let time_max = shared.limits.call_time_max;
     shared.counters.attempts.add(1);
+    let began = Instant::now();
+    let ended = |outcome| {
+        shared.metrics.attempt(&config.provider_id, outcome, began.elapsed());
+    };
     // In a block of its own: a provider may panic before it answers with a future.
     let calling = AssertUnwindSafe(async { provider.call(call).await }).catch_unwind();
     let answer = time::timeout(time_max, calling).await.unwrap_or_else(|_| {
@@ -163,16 +168,19 @@ pub(super) async fn call(
     });
     match answer {
         Ok(Ok(envelope)) => {
+            ended(AttemptOutcome::Succeeded);
             pass.report(true);
             map(&plan, idx, &step, envelope)
         }
         Ok(Err(failure)) => {
+            ended(failure.kind.into());
             shared.counters.attempts_failed.add(1);
             // A receiver that refuses is a receiver that is well.
             pass.report(failure.kind == FailureKind::Permanent);
             Answer::Failed(failure)
         }
         Err(panic) => {
+            ended(AttemptOutcome::Broken);
             shared.counters.attempts_failed.add(1);
             let panic = failure::panic_text(&*panic);
             error!(node.id = step.node, panic, "a provider panicked");

@@ -7,7 +7,7 @@ use flowker_core::execution::{Entry, Event, Failure, FailureCode, StepRun};
 use flowker_core::workflow::{Kind, NodeIdx};
 use serde_json::Value;
 
-use super::{Run, failure};
+use super::{Run, attempt, failure};
 
 impl Run {
     /// Writes down that an announced attempt was cut in good order.
@@ -22,8 +22,17 @@ impl Run {
         run: StepRun,
         result: Result<Arc<Value>, Failure>,
     ) {
+        if let Some(provider) = self.provider_id(idx) {
+            self.shared.metrics.step(provider, result.is_ok());
+        }
         let event = self.ended(idx, run, result);
         self.record(idx, event);
+    }
+
+    /// Whose operation a node carries out. `None` if it calls nobody, or nobody who is known.
+    pub(super) fn provider_id(&self, idx: NodeIdx) -> Option<&'static str> {
+        let executor = attempt::executor(self.state.plan(), idx)?;
+        self.shared.catalog.executor(&executor.executor_id).map(|it| it.provider_id)
     }
 
     pub(super) fn record(&mut self, idx: NodeIdx, event: Event) {

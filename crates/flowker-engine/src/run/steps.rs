@@ -172,6 +172,9 @@ impl Run {
         };
         match verdict {
             Ok(delay) => {
+                if let Some(provider) = self.provider_id(idx) {
+                    self.shared.metrics.retried(provider);
+                }
                 let message = failed.message.clone();
                 let delay_ms = delay.as_millis();
                 info!(node.id = node, attempt, delay_ms, error.message = message, "attempt failed");

@@ -51,6 +51,8 @@ impl Run {
                 Happened::Cut => self.cut(),
                 Happened::Written(Err(lost)) => return Exit::Lost(lost),
                 Happened::Written(Ok(Written { end: Some(outcome), .. })) => {
+                    let age = self.shared.clock.now().since(self.execution.accepted_at);
+                    self.shared.metrics.took(&outcome, age);
                     return Exit::Ended(outcome);
                 }
                 Happened::Written(Ok(Written { has_progress, end: None })) => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use flowker_core::execution::FailureCode;
 use flowker_core::ports::FailureKind;
 use flowker_testkit::{Answer, Gate, sample};
+use metrics::Counter;
 use serde_json::json;
 use tokio::time::{self, Instant};
 
@@ -14,7 +15,7 @@ use crate::Limits;
 use crate::target::{Pass, Target, Targets};
 
 fn target(limits: &Limits) -> Arc<Target> {
-    Targets::new(limits).get(sample::config_id(1))
+    Targets::new(limits, Counter::noop()).get(sample::config_id(1))
 }
 
 fn pass(target: &Arc<Target>) -> Option<Pass> {
@@ -72,7 +73,7 @@ async fn a_call_from_before_it_opened_has_no_say() {
 
 #[tokio::test(start_paused = true)]
 async fn unused_targets_are_forgotten_when_there_are_too_many() {
-    let targets = Targets::new(&Limits { configs_max: 2, ..Limits::default() });
+    let targets = Targets::new(&Limits { configs_max: 2, ..Limits::default() }, Counter::noop());
     let used = targets.get(sample::config_id(1));
     let trial = pass(&used).unwrap();
     report(&targets.get(sample::config_id(2)), &[false; 5]);

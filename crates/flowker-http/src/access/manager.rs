@@ -134,7 +134,7 @@ fn subject_matter(endpoint: Endpoint) -> (&'static str, &'static str) {
     match route::family(endpoint) {
         "webhooks" => ("webhooks", "execute"),
         "executors" => ("executor-configurations", "manage"),
-        family @ ("catalog" | "dashboards" | "audit-events") => (family, "read"),
+        family @ ("catalog" | "dashboards" | "audit-events" | "metrics") => (family, "read"),
         family => (family, "manage"),
     }
 }

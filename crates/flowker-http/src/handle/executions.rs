@@ -22,7 +22,7 @@ pub(super) async fn execute(call: Call) -> Result<Reply, Failure> {
     let wait = extract::prefer_wait(&parts.headers);
     let executions = &door.app.executions;
     let begun = executions.execute(id, document.value, &document.raw, key, wait).await?;
-    Ok(Reply::begun(&begun, show::begun(&begun)))
+    Ok(Reply::begun(&door.metrics, &begun, show::begun(&begun)))
 }
 
 pub(super) async fn list(call: Call) -> Result<Reply, Failure> {
@@ -73,5 +73,5 @@ pub(super) async fn retry(call: Call) -> Result<Reply, Failure> {
     let key = extract::idempotency_key(headers)?;
     let begun = call.app().executions.retry(id, key, extract::prefer_wait(headers));
     let begun = begun.await?;
-    Ok(Reply::begun(&begun, show::retried(&begun)))
+    Ok(Reply::begun(&call.door.metrics, &begun, show::retried(&begun)))
 }

@@ -27,7 +27,7 @@ pub(super) async fn receive(call: Call) -> Result<Reply, Failure> {
         body: Some(call.body),
     };
     let begun = call.door.app.trigger.receive(&mut arriving).await?;
-    Ok(Reply::begun(&begun, show::begun(&begun))
+    Ok(Reply::begun(&call.door.metrics, &begun, show::begun(&begun))
         .header(WORKFLOW_ID, &begun.summary.workflow_id.to_string())
         .header(EXECUTION_ID, &begun.summary.id.to_string()))
 }

@@ -22,6 +22,7 @@ use super::activity::Activity;
 use super::patient::Patient;
 use crate::answer::{Door, answer};
 use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX, Limits, TARGET_BYTES_MAX};
+use crate::metrics::Phase;
 
 /// What opens a connection of HTTP/2 (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -42,8 +43,10 @@ pub(crate) async fn serve<S>(door: &Arc<Door>, mut stream: S, peer: IpAddr)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Some(opening) = detect(&mut stream, &door.limits, door.shutdown.stopping()).await else {
-        return;
+    let opening = match detect(&mut stream, &door.limits, door.shutdown.stopping()).await {
+        Ok(opening) => opening,
+        Err(Undetected::TimedOut(phase)) => return door.metrics.timed_out(phase),
+        Err(Undetected::Gone) => return,
     };
     let activity = Activity::new();
     match opening.protocol {
@@ -66,29 +69,40 @@ struct Opening {
     read: Bytes,
 }
 
-/// Finds out which protocol is spoken. `None` if nothing is, in time.
+/// Why nobody knows which protocol is spoken.
+enum Undetected {
+    TimedOut(Phase),
+    /// The peer hung up, or we stop.
+    Gone,
+}
+
+/// Finds out which protocol is spoken.
 ///
 /// Not hyper-util's `auto`: it has no timer while it makes up its mind.
 async fn detect<S: AsyncRead + Unpin>(
     stream: &mut S,
     limits: &Limits,
     stopping: &CancellationToken,
-) -> Option<Opening> {
+) -> Result<Opening, Undetected> {
     let mut buffer = [0; PREFACE.len()];
     let first = timeout(limits.idle_timeout, stream.read(&mut buffer));
-    let mut len = stopping.run_until_cancelled(first).await?.ok()?.ok()?;
+    let mut len = match stopping.run_until_cancelled(first).await {
+        Some(Ok(Ok(len))) => len,
+        Some(Err(_)) => return Err(Undetected::TimedOut(Phase::Idle)),
+        Some(Ok(Err(_))) | None => return Err(Undetected::Gone),
+    };
     let begun = Instant::now();
     let deadline = begun + limits.head_timeout;
     while PREFACE.starts_with(&buffer[..len]) && len < PREFACE.len() {
-        let n_read = timeout_at(deadline, stream.read(&mut buffer[len..])).await.ok()?.ok()?;
-        if n_read == 0 {
-            return None;
-        }
-        len += n_read;
+        len += match timeout_at(deadline, stream.read(&mut buffer[len..])).await {
+            Ok(Ok(0) | Err(_)) => return Err(Undetected::Gone),
+            Ok(Ok(n_read)) => n_read,
+            Err(_) => return Err(Undetected::TimedOut(Phase::Head)),
+        };
     }
     let read = Bytes::copy_from_slice(&buffer[..len]);
     let protocol = if read == PREFACE.as_slice() { Protocol::Http2 } else { Protocol::Http1 };
-    Some(Opening { protocol, begun, read })
+    Ok(Opening { protocol, begun, read })
 }
 
 async fn serve_http1<S>(
@@ -101,7 +115,14 @@ async fn serve_http1<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = &door.limits;
-    let io = Patient::http1(stream, opening.read, opening.begun, Arc::clone(&activity), limits);
+    let io = Patient::http1(
+        stream,
+        opening.read,
+        opening.begun,
+        Arc::clone(&activity),
+        limits,
+        Arc::clone(&door.metrics),
+    );
     let service = service_fn(|request| respond(door, peer, &activity, request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -137,7 +158,7 @@ async fn serve_http2<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = &door.limits;
-    let io = Patient::http2(stream, opening.read, limits);
+    let io = Patient::http2(stream, opening.read, limits, Arc::clone(&door.metrics));
     // Streams are tasks of their own: they outlive this function's frame.
     let (streams_door, streams_activity) = (Arc::clone(door), Arc::clone(&activity));
     let service = service_fn(move |request| {
@@ -162,6 +183,7 @@ async fn serve_http2<S>(
         }
         () = activity.quiet_for(limits.idle_timeout) => {
             connection.as_mut().graceful_shutdown();
+            door.metrics.timed_out(Phase::Idle);
             // A peer that takes in no answer holds its streams open, and answers pings.
             match timeout(limits.write_timeout, connection).await {
                 Ok(ended) => ended,

@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::activity::Activity;
 use crate::limits::Limits;
+use crate::metrics::{Metrics, Phase};
 
 /// How long we read on, after our last byte, from a peer that is still sending: closing with
 /// unread input would reset the connection, and the peer would lose our answer.
@@ -33,6 +34,7 @@ pub(super) struct Patient<S> {
     heads: Option<HeadWatch>,
     write_timeout: Duration,
     write_timer: Option<Pin<Box<Sleep>>>,
+    metrics: Arc<Metrics>,
     linger: Option<(Pin<Box<Sleep>>, usize)>,
 }
 
@@ -55,21 +57,23 @@ impl HeadWatch {
         }
     }
 
-    /// Ready when the peer has taken too long.
-    fn poll_too_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when the peer has taken too long, with what it took too long for.
+    fn poll_too_late(&mut self, cx: &mut Context<'_>) -> Poll<Phase> {
         let state = self.activity.state();
         if state.n_open != 0 {
             // A body has its own time, and its reader keeps it.
             return Poll::Pending;
         }
-        let due = match self.begun {
-            Some((at, behind)) if behind == state.n_arrived => at + self.head_timeout,
-            _ => state.quiet_since + self.idle_timeout,
+        let (due, phase) = match self.begun {
+            Some((at, behind)) if behind == state.n_arrived => {
+                (at + self.head_timeout, Phase::Head)
+            }
+            _ => (state.quiet_since + self.idle_timeout, Phase::Idle),
         };
         if self.timer.deadline() != due {
             self.timer.as_mut().reset(due);
         }
-        self.timer.as_mut().poll(cx)
+        self.timer.as_mut().poll(cx).map(|()| phase)
     }
 }
 
@@ -81,6 +85,7 @@ impl<S> Patient<S> {
         begun: Instant,
         activity: Arc<Activity>,
         limits: &Limits,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let heads = HeadWatch {
             activity,
@@ -89,17 +94,23 @@ impl<S> Patient<S> {
             begun: Some((begun, 0)),
             timer: Box::pin(tokio::time::sleep_until(begun + limits.head_timeout)),
         };
-        Self { heads: Some(heads), ..Self::http2(stream, read_before, limits) }
+        Self { heads: Some(heads), ..Self::http2(stream, read_before, limits, metrics) }
     }
 
     /// For a connection that speaks HTTP/2, which has pings to notice a peer that is gone.
-    pub(super) fn http2(stream: S, read_before: Bytes, limits: &Limits) -> Self {
+    pub(super) fn http2(
+        stream: S,
+        read_before: Bytes,
+        limits: &Limits,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             stream,
             read_before,
             heads: None,
             write_timeout: limits.write_timeout,
             write_timer: None,
+            metrics,
             linger: None,
         }
     }
@@ -117,6 +128,7 @@ impl<S> Patient<S> {
         let timeout = self.write_timeout;
         let timer = self.write_timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         ready!(timer.as_mut().poll(cx));
+        self.metrics.timed_out(Phase::Write);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -143,7 +155,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
             }
             return polled;
         }
-        ready!(heads.poll_too_late(cx));
+        let phase = ready!(heads.poll_too_late(cx));
+        this.metrics.timed_out(phase);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }

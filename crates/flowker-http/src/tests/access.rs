@@ -58,7 +58,7 @@ async fn each_scope_opens_its_own_routes() {
     world.configs.expect_list().returning(|_| Err(flowker_core::ports::StoreError::Full));
     let door = world.door();
     door.app.access.keys.as_ref().expect("keys").refresh().await.expect("refresh");
-    for (method, template, endpoint) in ROUTES.iter().filter(|row| route::is_guarded(row.1)) {
+    for (method, template, endpoint) in ROUTES.iter().filter(|row| route::needs_key(row.1)) {
         let path = template.replace("{id}", "x").replace("{*path}", "x");
         for scope in Scope::ALL {
             let header = format!("X-API-Key: {}", scope.as_str());

@@ -26,7 +26,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::answer::Door;
-use crate::{Access, App, Cors, GovernorRates, Limits, Readiness, Shutdown, StoreHealth};
+use crate::{
+    Access, App, Cors, Exposition, GovernorRates, Limits, Readiness, Shutdown, StoreHealth,
+};
 
 pub(super) const KEY: &str = "secret";
 pub(super) const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_123_000);
@@ -79,6 +81,17 @@ impl Readiness for Ready {
             }
         };
         StoreHealth { store: "sqlite", latency: Duration::from_millis(3), error }
+    }
+}
+
+/// A process that always tells the same.
+#[derive(Debug)]
+struct Told(&'static str);
+
+#[async_trait]
+impl Exposition for Told {
+    async fn render(&self) -> String {
+        self.0.to_owned()
     }
 }
 
@@ -197,6 +210,7 @@ impl World {
             cursor_key: [7; 32],
             clock,
             readiness: Arc::new(self.readiness),
+            metrics: Arc::new(Told("flowker_build_info 1\n")),
             version: self.version,
             deployment_mode: "local".to_owned(),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowker_core::execution::{Fence, Owned};
 use flowker_core::id::{ExecutionId, ReplicaId};
-use flowker_core::ports::StoreError;
+use flowker_core::ports::{Backlog, StoreError};
 use flowker_core::time::Timestamp;
 use futures_util::future::try_join;
 use tokio_postgres::types::Type;
@@ -65,6 +65,27 @@ pub(super) async fn owned(
         Ok((ExecutionId::from_uuid(row.get("execution_id")?), read_fence(&row)?))
     };
     rows.iter().map(read).collect()
+}
+
+/// How many nobody owns and are due, counted up to $1, and for how long the first of them is.
+pub(super) static BACKLOG: Statement = Statement {
+    text: "\
+        SELECT count(*) AS waiting,
+               (extract(epoch FROM flowker_now() - min(due)) * 1000000)::int8 AS oldest_us
+          FROM (SELECT due
+                  FROM ready
+                 WHERE owner IS NULL AND due <= flowker_now()
+                 ORDER BY owner, due, execution_id -- as the index has it
+                 LIMIT $1) AS unowned",
+    types: &[Type::INT8],
+};
+
+pub(super) async fn backlog(db: &Db, count_max: usize) -> Result<Backlog, StoreError> {
+    let rows = db.read(&BACKLOG, &[&row::limit(count_max)]).await?;
+    let row = row::one("ready", &rows)?;
+    let oldest = row.get::<Option<i64>>("oldest_us")?;
+    let oldest = oldest.map(|micros| Duration::from_micros(micros.max(0).unsigned_abs()));
+    Ok(Backlog { waiting: row.natural("waiting")?, oldest })
 }
 
 /// Without a moment it is due at once, in the order of acceptance and by the server's clock.

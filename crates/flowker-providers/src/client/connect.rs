@@ -16,12 +16,15 @@ use http::Uri;
 use http::uri::Scheme;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
+use metrics::Gauge;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service;
 
+use super::counted::Counted;
 use super::resolve::Resolve;
+use crate::metrics::Metrics;
 
 /// Why there is no connection. Nothing of a request was sent.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -82,6 +85,7 @@ type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, ConnectError>> + Send
 pub(super) struct Connector {
     https: HttpsConnector<Dialer>,
     timeout: Duration,
+    metrics: Metrics,
 }
 
 impl Connector {
@@ -98,12 +102,12 @@ impl Connector {
             .enable_http1()
             .enable_http2()
             .wrap_connector(dialer);
-        Self { https, timeout }
+        Self { https, timeout, metrics: Metrics::new() }
     }
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = MaybeHttpsStream<TokioIo<Counted>>;
     type Error = ConnectError;
     type Future = Connecting<Self::Response>;
 
@@ -115,12 +119,19 @@ impl Service<Uri> for Connector {
         let host = target.host().unwrap_or_default().to_owned();
         let limit = self.timeout;
         let connecting = timeout(limit, self.https.call(target));
+        let metrics = self.metrics.clone();
         Box::pin(async move {
-            match connecting.await {
+            let connected = match connecting.await {
                 Ok(Ok(stream)) => Ok(stream),
                 Ok(Err(error)) => Err(ConnectError::of_https(host, error)),
                 Err(_) => Err(ConnectError::TimedOut { host, limit }),
+            };
+            match &connected {
+                Ok(_) => metrics.connected.increment(1),
+                Err(ConnectError::Denied(_)) => metrics.denied.increment(1),
+                Err(_) => metrics.failed.increment(1),
             }
+            connected
         })
     }
 }
@@ -154,10 +165,12 @@ fn rustls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::E
 pub(super) struct Dialer {
     policy: Arc<OutboundPolicy>,
     resolver: Arc<dyn Resolve>,
+    /// Counts connections that are open.
+    open: Gauge,
 }
 
 impl Service<Uri> for Dialer {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Counted>;
     type Error = ConnectError;
     type Future = Connecting<Self::Response>;
 
@@ -172,8 +185,9 @@ impl Service<Uri> for Dialer {
             let port_of_scheme = if target.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
             let port = target.port_u16().unwrap_or(port_of_scheme);
             let addresses = dialer.addresses(host).await?;
-            let connected = dial(&addresses, port).await.map(TokioIo::new);
-            connected.map_err(|error| ConnectError::Unreachable {
+            let connected = dial(&addresses, port).await;
+            let counted = connected.map(|stream| TokioIo::new(Counted::new(stream, dialer.open)));
+            counted.map_err(|error| ConnectError::Unreachable {
                 host: host.to_owned(),
                 source: Arc::new(error),
             })
@@ -182,8 +196,8 @@ impl Service<Uri> for Dialer {
 }
 
 impl Dialer {
-    pub(super) const fn new(policy: Arc<OutboundPolicy>, resolver: Arc<dyn Resolve>) -> Self {
-        Self { policy, resolver }
+    pub(super) fn new(policy: Arc<OutboundPolicy>, resolver: Arc<dyn Resolve>) -> Self {
+        Self { policy, resolver, open: Metrics::new().connections }
     }
 
     /// The host's addresses, all of which may be dialled. Its name was checked with the URL.

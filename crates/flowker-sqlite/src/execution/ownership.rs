@@ -2,7 +2,7 @@
 
 use flowker_core::execution::{Entry, Event, Fence, Owned};
 use flowker_core::id::{ExecutionId, ReplicaId};
-use flowker_core::ports::StoreError;
+use flowker_core::ports::{Backlog, StoreError};
 use flowker_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -117,6 +117,28 @@ pub(super) fn owned(
     let mut statement = db.prepare_cached(OWNED).of("ready", "of an owner")?;
     let rows = statement.query_map([owner.as_uuid().as_bytes()], key).of("ready", "of an owner")?;
     rows.collect::<rusqlite::Result<_>>().of("ready", "of an owner")
+}
+
+/// No further than asked for: there may be very many.
+pub(super) const BACKLOG: &str = "\
+    SELECT due FROM ready WHERE owner IS NULL AND due <= ?1 ORDER BY due, execution_id LIMIT ?2";
+
+/// What nobody drives and somebody could, counted no further than `count_max`.
+pub(super) fn backlog(
+    db: &Connection,
+    now: Timestamp,
+    count_max: usize,
+) -> Result<Backlog, StoreError> {
+    let count_max = i64::try_from(count_max).unwrap_or(i64::MAX);
+    let mut statement = db.prepare_cached(BACKLOG).of("ready", "that are due")?;
+    let rows = statement.query_map([now.as_micros(), count_max], |row| row::moment(row, "due"));
+    let mut backlog = Backlog::default();
+    for due in rows.of("ready", "that are due")? {
+        let age = now.since(due.of("ready", "that are due")?);
+        backlog.waiting += 1;
+        backlog.oldest.get_or_insert(age);
+    }
+    Ok(backlog)
 }
 
 fn key(row: &Row<'_>) -> rusqlite::Result<(ExecutionId, Fence)> {

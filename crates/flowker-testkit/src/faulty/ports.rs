@@ -6,10 +6,10 @@ use flowker_core::id::{ApiKeyId, ExecutionId, ProviderConfigId, ReplicaId, Workf
 use flowker_core::idempotency::IdempotencyKey;
 use flowker_core::ports::{
     Acceptance, Activation, ApiKey, ApiKeyPage, ApiKeyQuery, ApiKeyStore, ApiKeyWritten, Append,
-    CancelAnswer, ConfigWritten, ExecutionPage, ExecutionQuery, ExecutionStore, IdempotencyStore,
-    KnownKey, NewExecution, ProviderConfig, ProviderConfigPage, ProviderConfigQuery,
-    ProviderConfigStore, SharedValues, StoreError, Transition, UnusedWritten, WorkflowPage,
-    WorkflowQuery, WorkflowStore, WorkflowWritten,
+    Backlog, CancelAnswer, ConfigWritten, ExecutionPage, ExecutionQuery, ExecutionStore,
+    IdempotencyStore, KnownKey, NewExecution, ProviderConfig, ProviderConfigPage,
+    ProviderConfigQuery, ProviderConfigStore, SharedValues, StoreError, Transition, UnusedWritten,
+    WorkflowPage, WorkflowQuery, WorkflowStore, WorkflowWritten,
 };
 use flowker_core::time::Timestamp;
 use flowker_core::workflow::{Definition, Route, WebhookPath, Workflow};
@@ -50,6 +50,10 @@ impl ExecutionStore for FaultyStore {
 
     async fn owned(&self, owner: ReplicaId) -> Result<Vec<(ExecutionId, Fence)>, StoreError> {
         self.pass_on(Method::Owned, self.inner.executions.owned(owner)).await
+    }
+
+    async fn backlog(&self, count_max: usize) -> Result<Backlog, StoreError> {
+        self.pass_on(Method::Backlog, self.inner.executions.backlog(count_max)).await
     }
 
     async fn load(&self, id: ExecutionId, fence: Fence) -> Result<Option<Owned>, StoreError> {

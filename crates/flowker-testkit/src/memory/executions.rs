@@ -8,8 +8,8 @@ use flowker_core::archive::{ArchivedExecution, Stage};
 use flowker_core::execution::{Entry, Event, Execution, Fence, Outcome, Owned, Status, Summary};
 use flowker_core::id::{ExecutionId, ReplicaId};
 use flowker_core::ports::{
-    Acceptance, Append, CancelAnswer, ExecutionPage, ExecutionQuery, ExecutionSort, ExecutionStore,
-    NewExecution, Precondition, StoreError,
+    Acceptance, Append, Backlog, CancelAnswer, ExecutionPage, ExecutionQuery, ExecutionSort,
+    ExecutionStore, NewExecution, Precondition, StoreError,
 };
 use flowker_core::time::Timestamp;
 use flowker_core::workflow::Lifecycle;
@@ -164,7 +164,8 @@ impl ExecutionStore for MemoryStore {
         }
         let fence = if owner.is_some() { Fence::FIRST } else { Fence::NONE };
         let id = execution.id;
-        let row = Row { execution, fence, owner, due: None, journal: Vec::new(), end: None };
+        let due = Some(execution.accepted_at.min(now));
+        let row = Row { execution, fence, owner, due, journal: Vec::new(), end: None };
         state.executions.insert(id, row);
         Ok(Acceptance::Accepted)
     }
@@ -223,10 +224,12 @@ impl ExecutionStore for MemoryStore {
         fence: Fence,
         due: Option<Timestamp>,
     ) -> Result<(), StoreError> {
+        let now = self.clock.now();
         let mut state = self.lock();
         let row = state.writable(id, fence)?;
         row.owner = None;
-        row.due = due;
+        // Without a moment it is due at once, in the order of acceptance.
+        row.due = due.or_else(|| Some(row.execution.accepted_at.min(now)));
         Ok(())
     }
 
@@ -241,6 +244,16 @@ impl ExecutionStore for MemoryStore {
         let rows = state.executions.values();
         let rows = rows.filter(|row| row.is_open() && row.owner == Some(owner));
         Ok(rows.map(|row| (row.execution.id, row.fence)).collect())
+    }
+
+    async fn backlog(&self, count_max: usize) -> Result<Backlog, StoreError> {
+        let now = self.clock.now();
+        let state = self.lock();
+        let unowned = state.executions.values().filter(|row| row.is_open() && row.owner.is_none());
+        let due = unowned.map(|row| row.due.unwrap_or(row.execution.accepted_at.min(now)));
+        let due: Vec<_> = due.filter(|due| *due <= now).collect();
+        let oldest = due.iter().min().map(|due| now.since(*due));
+        Ok(Backlog { waiting: due.len().min(count_max), oldest })
     }
 
     async fn load(&self, id: ExecutionId, fence: Fence) -> Result<Option<Owned>, StoreError> {

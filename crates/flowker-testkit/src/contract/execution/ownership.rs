@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowker_core::execution::{Event, Fence, Status};
-use flowker_core::ports::Append;
+use flowker_core::ports::{Append, Backlog, Clock as _};
 
 use super::{
     accept, accept_owned, adopt, append, assert_superseded, completed, ending, ids, journal, status,
@@ -264,6 +264,31 @@ pub async fn an_owner_finds_what_it_owns(subject: Subject) {
     for (id, fence) in [one, three, released] {
         assert!(taken.contains(&(id, fence.next())), "{id} of {taken:?}");
     }
+}
+
+/// What nobody owns and could be driven is counted, no further than asked for, with the age of the
+/// oldest; what has an owner or waits for its moment is not.
+pub async fn what_waits_is_counted_and_has_an_age(subject: Subject) {
+    let executions = &subject.stores.executions;
+    assert_eq!(executions.backlog(10).await.expect("backlog"), Backlog::default());
+    let began = subject.clock.now();
+    for n in 1..=3 {
+        accept(&subject, sample::new_execution(n)).await;
+    }
+    accept_owned(&subject, 4, replica(1)).await;
+    let waits = accept_owned(&subject, 5, replica(1)).await;
+    let due = subject.clock.now().plus(Duration::from_mins(1));
+    executions.release(waits, FIRST, Some(due)).await.expect("release");
+    subject.clock.advance(Duration::from_secs(7));
+
+    let oldest = Some(subject.clock.now().since(began));
+    for (count_max, waiting) in [(10, 3), (3, 3), (2, 2)] {
+        let backlog = executions.backlog(count_max).await.expect("backlog");
+        assert_eq!(backlog, Backlog { waiting, oldest });
+    }
+    subject.clock.advance(Duration::from_mins(1));
+    let backlog = executions.backlog(10).await.expect("backlog");
+    assert_eq!(backlog.waiting, 4, "its moment has come");
 }
 
 /// The owner reads what it owns, and nobody else does.
