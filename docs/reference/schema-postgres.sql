@@ -39,7 +39,8 @@ CREATE TABLE public.executions (
     accepted_at timestamp with time zone NOT NULL,
     retry_of uuid,
     start_node text NOT NULL,
-    input text NOT NULL
+    input text NOT NULL,
+    trace text
 )
 PARTITION BY RANGE (id);
 

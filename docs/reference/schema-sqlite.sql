@@ -44,7 +44,7 @@ CREATE TABLE executions (
     retry_of BLOB,
     start_node TEXT NOT NULL,
     input BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+, trace TEXT) STRICT, WITHOUT ROWID;
 
 CREATE TABLE idempotency_keys (
     workflow_id BLOB NOT NULL,

@@ -1,10 +1,10 @@
-//! What an operator sees of a running server: metrics, traces, log lines.
+//! What an operator sees of a running server: metrics and traces.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use flowker_tests::{Flow, Home, Reply, Request, Server, Stub, until};
+use flowker_tests::{Call, Flow, Home, Reply, Request, Server, Stub, until};
 use serde_json::json;
 
 /// A page of the documentation.
@@ -90,4 +90,65 @@ fn executions_that_nobody_has_room_for_show_in_the_queue() {
     assert!(!text.contains("\nflowker_oldest_unstarted_age_seconds 0\n"), "{text}");
     stub.release("/charge");
     until("nothing waits", || metrics(&server).contains("\nflowker_queue_depth 0\n").then_some(()));
+}
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+/// The trace's id and the span's id of a call.
+fn trace_of(call: &Call) -> (String, String) {
+    let parent = call.header("traceparent").unwrap_or_else(|| panic!("no trace: {call:?}"));
+    let parts: Vec<_> = parent.split('-').collect();
+    assert_eq!((parts.len(), parts[0], parts[3]), (4, "00", "01"), "{parent}");
+    (parts[1].to_owned(), parts[2].to_owned())
+}
+
+#[test]
+fn a_trace_leads_from_the_caller_to_the_service_also_after_a_kill() {
+    let (stub, server) = (Stub::start(), Server::start());
+    let flow = Flow::at("PUT", "orders/paid").call("charge", &server.provider(&stub), "/charge");
+    server.deploy(&flow);
+    stub.hold("/charge");
+    let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
+    let delivery = flow.delivery().header("traceparent", &parent).header("tracestate", "shop=7");
+    let execution_id = server.send(delivery).expect(201).text("executionId");
+    stub.wait_for_calls(1);
+    let home = server.kill();
+    stub.release("/charge");
+    stub.next_life();
+    let server = home.start();
+    server.complete(&execution_id);
+
+    let calls = stub.wait_for_calls(2);
+    let mut spans = BTreeSet::new();
+    for call in &calls {
+        let (trace, span) = trace_of(call);
+        assert_eq!((trace.as_str(), call.header("tracestate")), (TRACE, Some("shop=7")));
+        spans.insert(span);
+    }
+    assert_eq!(spans.len(), 2, "each attempt is a part of its own: {spans:?}");
+    assert!(!spans.contains("00f067aa0ba902b7"), "and none is the caller's");
+}
+
+#[test]
+fn a_trace_that_cannot_be_read_is_dropped_and_the_request_served() {
+    let (stub, server) = (Stub::start(), Server::start());
+    let flow = Flow::at("PUT", "orders/paid").call("charge", &server.provider(&stub), "/charge");
+    server.deploy(&flow);
+    let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
+    let zeros = format!("00-{}-{}-00", "0".repeat(32), "0".repeat(16));
+    let huge = format!("a={}", "x".repeat(12_000));
+    let requests = [
+        (flow.delivery().header("traceparent", &zeros), false),
+        (flow.delivery().header("traceparent", "no trace"), false),
+        (flow.delivery().header("traceparent", &parent).header("traceparent", &parent), false),
+        (flow.delivery().header("tracestate", "a=1"), false),
+        (flow.delivery().header("traceparent", &parent).header("tracestate", &huge), true),
+    ];
+    for (n_before, (request, is_kept)) in requests.into_iter().enumerate() {
+        let execution_id = server.send(request).expect(201).text("executionId");
+        server.complete(&execution_id);
+        let call = &stub.wait_for_calls(n_before + 1)[n_before];
+        assert_eq!(call.header("traceparent").is_some(), is_kept, "{call:?}");
+        assert_eq!(call.header("tracestate"), None, "{call:?}");
+    }
 }

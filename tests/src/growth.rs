@@ -172,6 +172,7 @@ fn finished(workflow_id: WorkflowId, millis: i64) -> ArchivedExecution {
             total_steps: 1,
             accepted_at: at,
             retry_of: None,
+            trace: None,
         }),
         journal: vec![Entry { fence: Fence::FIRST, at, event: completed }],
         stage: Stage::Ended { outcome: Arc::new(Outcome::Completed { output }), at },

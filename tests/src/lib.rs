@@ -28,5 +28,5 @@ pub use flow::Flow;
 pub use http::{Answer, Request};
 pub use replicas::Replicas;
 pub use server::{Finished, Home, Server};
-pub use stub::{Reply, Stub};
+pub use stub::{Call, Reply, Stub};
 pub use wait::until;

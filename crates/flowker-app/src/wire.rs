@@ -8,7 +8,7 @@ use flowker_core::catalog::Catalog;
 use flowker_core::id::ReplicaId;
 use flowker_core::net::OutboundPolicy;
 use flowker_core::plans::Plans;
-use flowker_core::ports::{Clock, IdSource, ProviderConfigStore, WorkflowStore};
+use flowker_core::ports::{Clock, IdSource, ProviderConfigStore, Untraced, WorkflowStore};
 use flowker_core::routing::RouteTable;
 use flowker_core::service::{ApiKeys, Executions, ProviderConfigs, Workflows};
 use flowker_core::trigger::{Starter, Trigger};
@@ -70,6 +70,7 @@ pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
             catalog: Arc::clone(&catalog),
             clock: Arc::clone(&clock),
             replica,
+            tracer: Arc::new(Untraced),
             rng: fastrand::Rng::new(),
         },
         flowker_engine::Limits {
@@ -131,6 +132,7 @@ pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
         injects_faults: config.injects_faults,
         cursor_key: access::cursor_key(&*shared).await?,
         clock: Arc::clone(&clock),
+        tracer: Arc::new(Untraced),
         metrics: Arc::new(Told::new(metrics.clone(), Arc::clone(&engine), store.clone())),
         readiness: Arc::new(Probe { store: store.clone(), workflows, clock }),
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),

@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::id::{ExecutionId, WorkflowId};
 use crate::time::Timestamp;
+use crate::trace::TraceContext;
 
 /// Where an execution stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -173,6 +174,8 @@ pub struct Execution {
     pub accepted_at: Timestamp,
     /// The execution that this one repeats.
     pub retry_of: Option<ExecutionId>,
+    /// The trace that its request belonged to, and its calls belong to. Shown to nobody.
+    pub trace: Option<TraceContext>,
 }
 
 /// An execution as clients see it in lists and answers.

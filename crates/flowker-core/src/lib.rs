@@ -30,6 +30,7 @@ pub mod service;
 pub mod signature;
 pub mod template;
 pub mod time;
+pub mod trace;
 pub mod transform;
 pub mod trigger;
 pub mod workflow;

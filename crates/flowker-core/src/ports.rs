@@ -34,7 +34,7 @@ pub use provider_config::{
     CONFIG_USERS_MAX, ConfigStatus, ConfigUser, ConfigWritten, ProviderConfig, ProviderConfigPage,
     ProviderConfigQuery, ProviderConfigStore, UnusedWritten,
 };
-pub use runtime::{Clock, Dispatcher, IdSource};
+pub use runtime::{Clock, Dispatcher, IdSource, SpanKind, Tracer, Untraced};
 pub use shared::{RateLimit, SharedValues};
 pub use workflow::{
     Activation, Cursor, Direction, NamedSort, NamedSortKey, Transition, WorkflowPage,

@@ -21,6 +21,6 @@ pub use api_keys::{
 };
 pub use catalog::check_executor_config;
 pub use connectivity::{ConnectivityReport, StageReport, StageStatus, Verdict};
-pub use executions::{Executions, NamedStep};
+pub use executions::{Executions, NamedStep, StartOptions};
 pub use provider_configs::{DESCRIPTION_BYTES_MAX, ProviderConfigs, Users};
 pub use workflows::{Workflows, check_document, check_template_params};

@@ -28,6 +28,7 @@ use crate::refusal::Refusal;
 use crate::routing::{LiveRoute, RouteTable};
 use crate::signature::{HeaderSource, HeaderValues};
 use crate::time::Timestamp;
+use crate::trace::TraceContext;
 use crate::workflow::{Webhook, WebhookPath};
 
 /// The longest body, in bytes, before and after decompression (contract).
@@ -47,6 +48,8 @@ pub struct Head {
     pub headers: Vec<(String, Vec<u8>)>,
     /// Who sent it.
     pub remote_ip: IpAddr,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceContext>,
 }
 
 impl Head {
@@ -209,6 +212,7 @@ impl Trigger {
             claim: claim.clone(),
             precondition: Precondition::VersionActive,
             retry_of: None,
+            trace: head.trace.clone(),
         };
         if let Some(begun) = self.starter.start(request(route)).await? {
             return Ok(begun);

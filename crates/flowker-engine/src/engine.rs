@@ -9,7 +9,9 @@ use flowker_core::catalog::Catalog;
 use flowker_core::execution::{Owned, Summary};
 use flowker_core::id::{ExecutionId, ReplicaId};
 use flowker_core::plans::Plans;
-use flowker_core::ports::{Clock, Dispatcher, ExecutionStore, ProviderConfigStore, StoreError};
+use flowker_core::ports::{
+    Clock, Dispatcher, ExecutionStore, ProviderConfigStore, StoreError, Tracer,
+};
 use tokio::time::{self, Instant};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -36,6 +38,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Who this is. The same that accepts executions for this engine.
     pub replica: ReplicaId,
+    /// What puts executions and calls into traces.
+    pub tracer: Arc<dyn Tracer>,
     /// Of the length of pauses. Seeded in tests.
     pub rng: fastrand::Rng,
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use flowker_core::execution::{Execution, Failure, FailureCode, Fence, Outcome, RunState};
 use flowker_core::id::ExecutionId;
-use flowker_core::ports::Append;
+use flowker_core::ports::{Append, SpanKind};
 use flowker_core::time::Timestamp;
 use flowker_core::workflow::NodeIdx;
 use futures_util::FutureExt;
@@ -25,7 +25,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{Span, debug, error, info, warn};
 
 use self::attempt::{Admission, Answer};
 use self::begin::Unfit;
@@ -119,6 +119,11 @@ async fn carry(shared: &Arc<Shared>, work: Work) -> Exit {
             }
         }
     };
+    if let Some(trace) = &owned.execution.trace {
+        let span = Span::current();
+        span.record("trace.id", trace.trace_id_text());
+        shared.tracer.join(&span, Some(trace), SpanKind::Internal);
+    }
     match Run::begin(shared, owned, deadline).await {
         Ok(run) => run.carry_on().await,
         Err(Unfit::Fails(failure)) => end(shared, id, fence, failure).await,
@@ -149,6 +154,7 @@ async fn leave(shared: &Shared, id: ExecutionId, fence: Fence, exit: Exit) -> Op
                         shared.counters.quarantined.add(1);
                     }
                     let (code, message) = (failure.code.as_str(), failure.message);
+                    Span::current().record("otel.status_code", "ERROR");
                     warn!(error.code = code, error.message = message, "execution failed");
                 }
                 Outcome::Completed { .. } | Outcome::Cancelled => debug!("execution ended"),

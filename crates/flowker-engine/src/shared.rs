@@ -1,5 +1,6 @@
 //! What all parts of an engine have in common, and how they set each other to work.
 
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -7,14 +8,14 @@ use flowker_core::catalog::Catalog;
 use flowker_core::execution::{Fence, Owned};
 use flowker_core::id::{ExecutionId, ReplicaId};
 use flowker_core::plans::Plans;
-use flowker_core::ports::{Clock, ExecutionStore, ProviderConfigStore};
+use flowker_core::ports::{Clock, ExecutionStore, ProviderConfigStore, Tracer};
 use flowker_core::time::Timestamp;
 use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, error, info, info_span};
+use tracing::{Instrument, error, field, info, info_span};
 
 use crate::engine::Deps;
 use crate::held::Held;
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub catalog: Arc<Catalog>,
     pub clock: Arc<dyn Clock>,
     pub replica: ReplicaId,
+    pub tracer: Arc<dyn Tracer>,
     pub limits: Limits,
     pub stages: Stages,
     pub counters: Counters,
@@ -85,7 +87,7 @@ impl Work {
 
 impl Shared {
     pub fn new(deps: Deps, limits: Limits) -> Self {
-        let Deps { executions, plans, configs, catalog, clock, replica, rng } = deps;
+        let Deps { executions, plans, configs, catalog, clock, replica, tracer, rng } = deps;
         let metrics = Metrics::new(&catalog);
         Self {
             executions,
@@ -94,6 +96,7 @@ impl Shared {
             catalog,
             clock,
             replica,
+            tracer,
             stages: Stages::default(),
             counters: Counters::default(),
             held: Held::new(limits.parked_max),
@@ -165,6 +168,11 @@ impl Shared {
         Duration::from_micros(lock(&self.rng).u64(0..=most))
     }
 
+    /// The id of one more part of a trace.
+    pub fn new_span_id(&self) -> NonZeroU64 {
+        NonZeroU64::new(lock(&self.rng).u64(1..)).unwrap_or(NonZeroU64::MIN)
+    }
+
     /// The moment on tokio's clock at which the engine's clock will show `moment`.
     pub fn instant_of(&self, moment: Timestamp) -> Instant {
         Instant::now() + moment.since(self.clock.now())
@@ -198,7 +206,8 @@ impl Shared {
             let _slot = slot;
             driving.waits = run::drive(&shared, work, &abandoned).await;
         };
-        self.spawn(driving.instrument(info_span!("execution", execution.id = %id)));
+        let span = info_span!("execution", execution.id = %id, trace.id = field::Empty, otel.kind = field::Empty, otel.status_code = field::Empty);
+        self.spawn(driving.instrument(span));
     }
 
     /// Parks an execution, unless it is driven or parked already. Without a place it is released.

@@ -9,6 +9,7 @@ use flowker_core::actor::Actor;
 use flowker_core::code::Code;
 use flowker_core::json;
 use flowker_core::refusal::Refusal;
+use flowker_core::trace::TraceContext;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
@@ -33,6 +34,7 @@ use crate::metrics::{Metrics, Observed};
 use crate::problem;
 use crate::route::{self, Found};
 use crate::shutdown::Shutdown;
+use crate::span;
 
 /// How soon a caller may come back that found no room, in seconds.
 const RETRY_SOON: std::time::Duration = std::time::Duration::from_secs(1);
@@ -91,15 +93,11 @@ pub(crate) async fn answer(
     // Whether its body still comes after a refusal is up to the caller: what follows on the
     // connection could be either.
     let awaits_continue = parts.headers.contains_key(header::EXPECT);
-    let span = tracing::info_span!(
-        "request",
-        http.request.method = %parts.method,
-        http.route = observed.route(),
-        request.id = request_id.to_str().unwrap_or_default(),
-    );
-    let carried_out = carry_out(Arc::clone(&door), peer, parts, body, &request_id);
+    let (span, trace) = span::of_request(&door.app, &parts, &observed, &request_id);
+    let carried_out = carry_out(Arc::clone(&door), peer, parts, body, &request_id, trace);
     let result = carried_out.instrument(span.clone()).await;
-    observed.answered(&result);
+    let status = observed.answered(&result);
+    span::answered(&span, status.as_u16());
     let mut response = match result {
         Ok(reply) => response(reply),
         Err(failure) => {
@@ -123,6 +121,7 @@ async fn carry_out(
     parts: Parts,
     body: Incoming,
     request_id: &HeaderValue,
+    trace: Option<TraceContext>,
 ) -> Result<Reply, Failure> {
     hygiene::check(&parts)?;
     if parts.method == Method::CONNECT {
@@ -158,6 +157,7 @@ async fn carry_out(
         body,
         argument: found.argument,
         request_id: request_id.clone(),
+        trace,
     };
     // hyper drops this future when the caller hangs up, and that must not stop halfway what may
     // change the store: the work runs on its own, and shutdown waits for it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flowker_core::catalog::Catalog;
-use flowker_core::ports::Clock;
+use flowker_core::ports::{Clock, Tracer};
 use flowker_core::service::{ApiKeys, Executions, ProviderConfigs, Workflows};
 use flowker_core::trigger::Trigger;
 
@@ -40,6 +40,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Whether the store is there.
     pub readiness: Arc<dyn Readiness>,
+    /// What puts requests into traces.
+    pub tracer: Arc<dyn Tracer>,
     /// What the process tells about itself.
     pub metrics: Arc<dyn Exposition>,
     /// The version that is reported. `None` reports what the contract has for an unknown one.

@@ -6,6 +6,7 @@ use flowker_core::code::Code;
 use flowker_core::id::IdError;
 use flowker_core::idempotency::IdempotencyKey;
 use flowker_core::refusal::Refusal;
+use flowker_core::trace::{TRACEPARENT, TRACESTATE, TraceContext};
 use flowker_core::trigger::preferred_wait;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use url::form_urlencoded;
@@ -30,6 +31,12 @@ pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
         }
     }
     HeaderValue::from_str(&Uuid::new_v4().to_string()).expect("a UUID is visible ASCII")
+}
+
+/// The trace that the request belongs to. One that cannot be read is none.
+pub(crate) fn trace(headers: &HeaderMap) -> Option<TraceContext> {
+    let values = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    TraceContext::of_request(values(TRACEPARENT), values(TRACESTATE))
 }
 
 /// The caller's idempotency key. A malformed one is an error, never "no key".

@@ -17,6 +17,8 @@ use flowker_core::actor::Actor;
 use flowker_core::code::Code;
 use flowker_core::id::IdError;
 use flowker_core::refusal::Refusal;
+use flowker_core::service::StartOptions;
+use flowker_core::trace::TraceContext;
 use flowker_core::trigger::Begun;
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
@@ -48,6 +50,8 @@ pub(crate) struct Call {
     #[expect(dead_code, reason = "the audit log reads it")]
     pub actor: Actor,
     pub request_id: HeaderValue,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceContext>,
 }
 
 impl Call {
@@ -57,6 +61,12 @@ impl Call {
 
     fn id<T>(&self, parse: fn(&str) -> Result<T, IdError>) -> Result<T, Refusal> {
         extract::id(&self.argument, parse)
+    }
+
+    /// What the caller says about an execution that it starts.
+    fn start_options(&self) -> StartOptions {
+        let wait = extract::prefer_wait(&self.parts.headers);
+        StartOptions { wait, trace: self.trace.clone() }
     }
 
     fn query(&self) -> Query {

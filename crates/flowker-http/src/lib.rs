@@ -26,6 +26,7 @@ mod route;
 mod server;
 mod show;
 mod shutdown;
+mod span;
 
 pub use access::Access;
 pub use app::{App, Exposition, Readiness, StoreHealth};

@@ -265,12 +265,18 @@ impl Observed {
         }
     }
 
+    /// The method, `_OTHER` if it is none that is known.
+    pub(crate) fn method(&self) -> &'static str {
+        self.method
+    }
+
     /// The route's template, `none` if there is none.
     pub(crate) fn route(&self) -> &'static str {
         self.endpoint.map_or("none", Endpoint::template)
     }
 
-    pub(crate) fn answered(&self, result: &Result<Reply, Failure>) {
+    /// Notes the answer, and says which status it has.
+    pub(crate) fn answered(&self, result: &Result<Reply, Failure>) -> StatusCode {
         let status = result.as_ref().map_or_else(Failure::status, |reply| reply.status);
         let duration =
             self.metrics.duration((self.method, self.route(), StatusCode::as_u16(&status)));
@@ -280,6 +286,7 @@ impl Observed {
         {
             self.metrics.refused(refusal);
         }
+        status
     }
 }
 

@@ -23,6 +23,7 @@ use flowker_core::ports::{
     NewExecution, StoreError,
 };
 use flowker_core::time::Timestamp;
+use flowker_core::trace::TraceContext;
 use futures_util::future::try_join;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, Row};
@@ -198,7 +199,7 @@ static READ: Statement = Statement {
           FROM unnest($1) AS a (id)
          CROSS JOIN LATERAL
                (SELECT id, workflow_id, version, total_steps, accepted_at, retry_of, start_node,
-                       input
+                       input, trace
                   FROM executions
                  WHERE id = a.id AND id BETWEEN $2 AND $3
                 OFFSET 0) AS e",
@@ -216,6 +217,7 @@ fn read(row: &Row) -> Result<Execution, StoreError> {
         total_steps: row.natural("total_steps")?,
         accepted_at: row.moment("accepted_at")?,
         retry_of: row.get::<Option<Uuid>>("retry_of")?.map(ExecutionId::from_uuid),
+        trace: row.get::<Option<String>>("trace")?.and_then(|it| TraceContext::from_stored(&it)),
     })
 }
 

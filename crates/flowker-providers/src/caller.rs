@@ -10,7 +10,7 @@ use flowker_core::json;
 use flowker_core::ports::{Call, CallFailure, FailureKind, ProviderConfig};
 use http::StatusCode;
 use serde_json::Value;
-use tracing::debug;
+use tracing::{Span, debug};
 use url::Url;
 
 pub(crate) use self::build::{base_url, header_value, text};
@@ -110,11 +110,22 @@ impl Caller {
         let mut request = build::request(call, url, body)?;
         // Taken before a key is added to the query: the envelope is shown and stored.
         let shown_url = request.url.clone();
+        let span = Span::current();
+        span.record("http.request.method", request.method.as_str());
+        span.record("server.address", shown_url.host_str());
         let credentials = auth.credentials(&self.client, &self.tokens, request.deadline).await?;
         credentials.add_to(&mut request);
         match self.client.send(request).await {
-            Ok(answer) => Ok(envelope(&answer, &shown_url)),
-            Err(error) => Err(self.failure(error, &credentials)),
+            Ok(answer) => {
+                span.record("http.response.status_code", answer.status.as_u16());
+                Ok(envelope(&answer, &shown_url))
+            }
+            Err(error) => {
+                if let SendError::Status { status, .. } = &error {
+                    span.record("http.response.status_code", status.as_u16());
+                }
+                Err(self.failure(error, &credentials))
+            }
         }
     }
 

@@ -26,6 +26,7 @@ pub(crate) fn call(provider_id: &str, config: Value) -> Call {
         }),
         idempotency_key: "018f-1:pay".to_owned(),
         attempt: 1,
+        trace: None,
         method: None,
         path: None,
         headers: Vec::new(),

@@ -20,6 +20,7 @@ use flowker_core::ports::{
     NewExecution, StoreError,
 };
 use flowker_core::time::Timestamp;
+use flowker_core::trace::TraceContext;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::SqliteStore;
@@ -138,7 +139,7 @@ fn missing(table: &str, id: ExecutionId) -> StoreError {
 }
 
 const GET: &str = "\
-    SELECT id, workflow_id, version, total_steps, accepted_at, retry_of, start_node, input
+    SELECT id, workflow_id, version, total_steps, accepted_at, retry_of, start_node, input, trace
       FROM executions
      WHERE id = ?1";
 
@@ -158,6 +159,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Execution> {
         total_steps: row.get("total_steps")?,
         accepted_at: row::moment(row, "accepted_at")?,
         retry_of: row::optional_uuid(row, "retry_of")?.map(ExecutionId::from_uuid),
+        trace: row.get::<_, Option<String>>("trace")?.and_then(|it| TraceContext::from_stored(&it)),
     })
 }
 

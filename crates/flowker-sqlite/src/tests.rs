@@ -79,6 +79,7 @@ fn execution(n: u128) -> Execution {
         total_steps: 2,
         accepted_at: Timestamp::from_micros(0),
         retry_of: None,
+        trace: None,
     }
 }
 

@@ -13,6 +13,7 @@ use flowker_core::ports::{
     ApiKey, Claim, ConfigStatus, NewExecution, Precondition, ProviderConfig,
 };
 use flowker_core::time::Timestamp;
+use flowker_core::trace::TraceContext;
 use flowker_core::workflow::{Definition, Lifecycle, NewRoute, Plan, WebhookPath, Workflow};
 use serde_json::{Map, Value};
 
@@ -217,7 +218,21 @@ pub fn execution(n: u64) -> Execution {
         total_steps: 1,
         accepted_at: moment(n),
         retry_of: None,
+        trace: None,
     }
+}
+
+/// A place in a trace, with as much state as is kept.
+///
+/// # Panics
+///
+/// Never.
+pub fn trace() -> TraceContext {
+    let state = format!("a={},b={}", "x y".repeat(84), "z".repeat(255));
+    let text = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 {state}");
+    let trace = TraceContext::from_stored(&text).expect("a trace context");
+    assert_eq!(trace.tracestate(), Some(state.as_str()));
+    trace
 }
 
 /// The acceptance of [`execution`]`(n)`: without a precondition, a key or an owner.

@@ -23,6 +23,7 @@ use crate::members::Members;
 use crate::ports::{ApiKey, ConfigStatus, PreviousKey, ProviderConfig};
 use crate::refusal::Fault;
 use crate::time::Timestamp;
+use crate::trace::TraceContext;
 use crate::workflow::{Definition, Lifecycle, NewRoute, Route, WebhookPath, Workflow};
 
 const ADOPTED: &str = "adopted";
@@ -126,6 +127,7 @@ fn execution(it: &ArchivedExecution) -> Object {
         .with("totalSteps", execution.total_steps)
         .with_moment("acceptedAt", execution.accepted_at)
         .with_some("retryOf", execution.retry_of.map(|id| id.to_string()))
+        .with_some("trace", execution.trace.as_ref().map(ToString::to_string))
         .with("journal", journal.iter().map(|it| Value::from(entry(it))).collect::<Vec<_>>());
     match stage {
         Stage::Unfinished { fence, due } => object
@@ -317,6 +319,7 @@ fn read_execution(mut fields: Fields<'_>) -> Option<ArchivedExecution> {
         total_steps: fields.number("totalSteps")?,
         accepted_at: fields.moment("acceptedAt")?,
         retry_of: fields.optional_id("retryOf", ExecutionId::parse),
+        trace: fields.0.string("trace").and_then(|text| TraceContext::from_stored(&text)),
     };
     fields.needed("journal")?;
     let journal = fields.0.each("journal", |members| read_entry(Fields(members)));

@@ -13,6 +13,7 @@ use crate::idempotency::{Fingerprint, IdempotencyKey};
 use crate::json;
 use crate::ports::{ApiKey, ConfigStatus, PreviousKey, ProviderConfig};
 use crate::time::Timestamp;
+use crate::trace::TraceContext;
 use crate::workflow::{Definition, Lifecycle, NewRoute, Route, WebhookPath, Workflow};
 
 /// What a careless format changes: numbers beyond a double, zeros at their end, NUL, names that
@@ -65,6 +66,8 @@ fn workflow(description: Option<&str>) -> Record {
     })
 }
 
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 a=1,b=x y";
+
 fn execution(journal: Vec<Event>, stage: Stage) -> Record {
     let execution = Execution {
         id: ExecutionId::from_uuid(id(7)),
@@ -76,6 +79,8 @@ fn execution(journal: Vec<Event>, stage: Stage) -> Record {
         total_steps: 2,
         accepted_at: moment(1),
         retry_of: matches!(stage, Stage::Ended { .. }).then(|| ExecutionId::from_uuid(id(8))),
+        trace: matches!(stage, Stage::Ended { .. })
+            .then(|| TraceContext::from_stored(TRACE).expect("a trace")),
     };
     let entry = |event| Entry { fence: Fence(3), at: moment(2), event };
     Record::Execution(ArchivedExecution {

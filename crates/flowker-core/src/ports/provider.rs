@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use super::provider_config::ProviderConfig;
+use crate::trace::TraceContext;
 
 /// What the catalog shows of a provider.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +55,9 @@ pub struct Call {
     pub idempotency_key: String,
     /// From 1.
     pub attempt: u32,
+    /// Where in which trace the attempt is made. Sent as `traceparent` and `tracestate`, unless the
+    /// node or the configuration sets these.
+    pub trace: Option<TraceContext>,
     /// The node's HTTP method, as written.
     pub method: Option<String>,
     /// The node's path suffix, references filled in.
@@ -185,6 +189,7 @@ pub enum ProbeFailure {
 ///
 /// - MUST bound the call by its timeout, and the response by a size.
 /// - MUST send the call's idempotency key with every attempt.
+/// - SHOULD send its trace context, where the service it calls has a place for that.
 /// - MUST classify a failure: see [`FailureKind`].
 /// - MUST not retry by itself.
 /// - MAY be cancelled at any await: the engine drops the future when the run ends.

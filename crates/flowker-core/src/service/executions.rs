@@ -18,6 +18,7 @@ use crate::ports::{
     Precondition, StoreError, WorkflowStore,
 };
 use crate::refusal::Refusal;
+use crate::trace::TraceContext;
 use crate::trigger::{Begun, StartRequest, Starter, key_reused};
 use crate::workflow::{Lifecycle, Workflow};
 
@@ -36,6 +37,15 @@ pub struct Executions {
     pub starter: Arc<Starter>,
     /// When they are cancelled.
     pub clock: Arc<dyn Clock>,
+}
+
+/// What else a caller says about an execution that it starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StartOptions {
+    /// How long it would rather wait for the end than be answered at once.
+    pub wait: Option<Duration>,
+    /// The trace that the request belongs to.
+    pub trace: Option<TraceContext>,
 }
 
 /// A step, and what its workflow calls it.
@@ -59,7 +69,7 @@ impl Executions {
         body: Value,
         raw_body: &[u8],
         key: Option<IdempotencyKey>,
-        wait: Option<Duration>,
+        options: StartOptions,
     ) -> Result<Begun, Refusal> {
         let input = read_input(body)?;
         let key = key.ok_or_else(|| Refusal::plain(Code::IdempotencyKeyMissing))?;
@@ -67,9 +77,9 @@ impl Executions {
         let claim = self.claim(key, Fingerprint::of(&parts));
         let begun = match self.find(workflow_id, &claim).await? {
             Some(summary) => Begun { summary, replayed: true, waited: None },
-            None => self.begin(workflow_id, input, claim).await?,
+            None => self.begin(workflow_id, input, claim, options.trace).await?,
         };
-        Ok(self.starter.wait(begun, wait).await)
+        Ok(self.starter.wait(begun, options.wait).await)
     }
 
     /// Reads one, after its end or after `wait`, whichever comes first.
@@ -136,7 +146,7 @@ impl Executions {
         &self,
         id: ExecutionId,
         key: Option<IdempotencyKey>,
-        wait: Option<Duration>,
+        options: StartOptions,
     ) -> Result<Begun, Refusal> {
         let summary = self.summary(id).await?;
         if !summary.status.is_terminal() {
@@ -161,9 +171,10 @@ impl Executions {
             claim: key.map(|key| self.claim(key, fingerprint)),
             precondition: Precondition::None,
             retry_of: Some(id),
+            trace: options.trace,
         };
         let begun = self.starter.start(request).await?.ok_or_else(overtaken)?;
-        Ok(self.starter.wait(begun, wait).await)
+        Ok(self.starter.wait(begun, options.wait).await)
     }
 
     async fn summary(&self, id: ExecutionId) -> Result<Summary, Refusal> {
@@ -192,6 +203,7 @@ impl Executions {
         workflow_id: WorkflowId,
         input: Bytes,
         claim: Claim,
+        trace: Option<TraceContext>,
     ) -> Result<Begun, Refusal> {
         let version = self.active_workflow(workflow_id).await?.version;
         let plan = self.plans.get(workflow_id, version).await?;
@@ -205,6 +217,7 @@ impl Executions {
             claim: Some(claim),
             precondition: Precondition::VersionActive,
             retry_of: None,
+            trace,
         };
         if let Some(begun) = self.starter.start(request).await? {
             return Ok(begun);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tracing::{Instrument as _, info_span};
 
 use crate::code::Code;
 use crate::execution::{Execution, Fence, Owned, Status, Summary};
@@ -13,6 +14,7 @@ use crate::ports::{
     StoreError,
 };
 use crate::refusal::Refusal;
+use crate::trace::TraceContext;
 use crate::workflow::{NodeIdx, Plan};
 
 /// How often the store is asked for one acceptance at the most, while its answers are lost.
@@ -60,6 +62,8 @@ pub struct StartRequest {
     pub precondition: Precondition,
     /// The execution that it repeats.
     pub retry_of: Option<ExecutionId>,
+    /// The trace that the request belongs to.
+    pub trace: Option<TraceContext>,
 }
 
 /// What a request led to.
@@ -91,6 +95,7 @@ impl Starter {
             total_steps: request.plan.n_steps(),
             accepted_at: self.clock.now(),
             retry_of: request.retry_of,
+            trace: request.trace,
         });
         let owner = self.dispatcher.has_room().then_some(self.replica);
         let new = NewExecution {
@@ -99,7 +104,8 @@ impl Starter {
             claim: request.claim,
             owner,
         };
-        match self.accept(new).await? {
+        let accepting = info_span!("accept", execution.id = %execution.id);
+        match self.accept(new).instrument(accepting).await? {
             Acceptance::Accepted => {
                 let summary = accepted(&execution, owner.is_some());
                 if owner.is_some() {

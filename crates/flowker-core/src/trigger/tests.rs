@@ -54,6 +54,8 @@ impl Delivery for Parcel {
     }
 }
 
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 a=1";
+
 fn parcel(body: &str, headers: &[(&str, &str)]) -> Parcel {
     let mut headers: Vec<_> = headers
         .iter()
@@ -66,6 +68,7 @@ fn parcel(body: &str, headers: &[(&str, &str)]) -> Parcel {
         query: Some("a=1&a=2&b=x+y&c".to_owned()),
         headers,
         remote_ip: Ipv4Addr::LOCALHOST.into(),
+        trace: TraceContext::from_stored(TRACE),
     };
     let body = Bytes::from(body.to_owned());
     Parcel { head, body: Ok(body.clone()), decoded: Ok(body), was_read: false }
@@ -374,6 +377,16 @@ fn bodies_are_objects_or_nothing() {
         let input = json::parse(&seen.accepted[0].execution.input).expect("the input is JSON");
         assert_eq!(input.as_object().map(Map::len), Some(1), "{input}");
     }
+}
+
+#[test]
+fn the_trace_of_the_request_is_kept_with_the_execution() {
+    let seen = receive(World::new(), parcel("{}", &[]));
+    let trace = seen.accepted[0].execution.trace.as_ref().map(ToString::to_string);
+    assert_eq!(trace.as_deref(), Some(TRACE));
+    let mut without = parcel("{}", &[]);
+    without.head.trace = None;
+    assert_eq!(receive(World::new(), without).accepted[0].execution.trace, None);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{self, Instant};
-use tracing::error;
+use tracing::{Span, error};
 
 use super::failure;
 use super::request::StepId;
@@ -174,6 +174,7 @@ pub(super) async fn call(
         }
         Ok(Err(failure)) => {
             ended(failure.kind.into());
+            Span::current().record("otel.status_code", "ERROR");
             shared.counters.attempts_failed.add(1);
             // A receiver that refuses is a receiver that is well.
             pass.report(failure.kind == FailureKind::Permanent);

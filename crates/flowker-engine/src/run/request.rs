@@ -12,6 +12,7 @@ use flowker_core::path::Scope;
 use flowker_core::ports::{Call, SuccessCodes};
 use flowker_core::template::{RenderError, Template};
 use flowker_core::time::Timestamp;
+use flowker_core::trace::TraceContext;
 use flowker_core::transform::Env;
 use flowker_core::workflow::{Executor, Input, NodeIdx};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -59,6 +60,15 @@ impl StepId {
     }
 }
 
+/// What differs from one attempt of a step to the next.
+#[derive(Clone, Debug)]
+pub(super) struct Attempt {
+    /// From 1.
+    pub number: u32,
+    /// A part of its own of the trace.
+    pub trace: Option<TraceContext>,
+}
+
 /// Builds the call of an attempt.
 ///
 /// # Errors
@@ -67,7 +77,7 @@ impl StepId {
 pub(super) fn build(
     step: &StepId,
     executor: &Executor,
-    attempt: u32,
+    attempt: &Attempt,
     clearance: &Clearance,
     (state, idx): (&RunState, NodeIdx),
 ) -> Result<Call, Failure> {
@@ -98,7 +108,8 @@ pub(super) fn build(
         executor_id: executor.executor_id.clone(),
         config: clearance.config(),
         idempotency_key: step.key(),
-        attempt,
+        attempt: attempt.number,
+        trace: attempt.trace.clone(),
         method: executor.method.clone(),
         path,
         headers: rendered("headers", &executor.headers)?,

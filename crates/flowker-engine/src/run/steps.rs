@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowker_core::execution::{Event, FailureCode, Start, StepRun};
-use flowker_core::ports::CallFailure;
+use flowker_core::ports::{CallFailure, ProviderConfig, SpanKind};
 use flowker_core::time::Timestamp;
+use flowker_core::trace::TraceContext;
 use flowker_core::workflow::{NodeIdx, OnUncertain};
 use futures_util::FutureExt;
 use tokio::time::Instant;
-use tracing::{Instrument, error, info, info_span};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, error, info, info_span};
 
 use super::attempt::{self, Admission, Answer, Clearance};
-use super::request::{self, StepId};
+use super::request::{self, Attempt, StepId};
 use super::{Run, failure, retry};
 
 /// Blocked steps ask again up to so much later than their breaker allows, for each execution that
@@ -116,9 +118,11 @@ impl Run {
         let (begun, started_at) = (Instant::now(), self.shared.clock.now());
         let step = self.step_id(idx);
         let plan = Arc::clone(self.state.plan());
+        let (span, trace) = self.attempt_span(&step, attempt, &clearance.config());
+        let made = Attempt { number: attempt, trace };
         let built = failure::guarded(|| match attempt::executor(&plan, idx) {
             Some(executor) => {
-                request::build(&step, executor, attempt, &clearance, (&self.state, idx))
+                request::build(&step, executor, &made, &clearance, (&self.state, idx))
             }
             None => Err(failure::internal(&step.node)),
         });
@@ -131,7 +135,6 @@ impl Run {
                 let stage = Stage::Calling { attempt, started_at, begun, is_announced };
                 self.steps.insert(idx, stage);
                 let shared = Arc::clone(&self.shared);
-                let span = info_span!("attempt", node.id = step.node, attempt);
                 let calling = attempt::call(shared, plan, idx, step, clearance, call);
                 let calling = calling.instrument(span);
                 self.calls.push(calling.map(move |answer| (idx, answer)).boxed());
@@ -141,6 +144,33 @@ impl Run {
                 self.record_end(idx, run, Err(failure));
             }
         }
+    }
+
+    /// A span for an attempt, and where in which trace that is.
+    fn attempt_span(
+        &self,
+        step: &StepId,
+        attempt: u32,
+        config: &ProviderConfig,
+    ) -> (Span, Option<TraceContext>) {
+        let span = info_span!(
+            "attempt",
+            node.id = step.node,
+            attempt,
+            provider.id = config.provider_id,
+            provider_config.id = %config.id,
+            http.request.method = Empty,
+            server.address = Empty,
+            http.response.status_code = Empty,
+            otel.kind = Empty,
+            otel.status_code = Empty,
+        );
+        let joined = self.shared.tracer.join(&span, None, SpanKind::Client);
+        let trace = joined.or_else(|| {
+            let trace = self.execution.trace.as_ref()?;
+            Some(trace.within(self.shared.new_span_id()))
+        });
+        (span, trace)
     }
 
     /// A call has ended.

@@ -1,12 +1,14 @@
 //! What is called, and with what.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use flowker_core::execution::FailureCode;
+use flowker_core::execution::{Execution, FailureCode};
 use flowker_core::ports::{
     Call, ConfigStatus, ExecutionStore, FailureKind, ProviderConfig, ProviderConfigStore,
 };
-use flowker_testkit::{Answer, sample};
+use flowker_core::trace::TraceContext;
+use flowker_testkit::{Answer, Gate, sample};
 use serde_json::json;
 
 use super::world::{World, chain};
@@ -191,4 +193,38 @@ async fn outputs_beyond_the_bound_fail_the_step() {
         message.contains(r#"node "b": the outputs of the execution's steps take more than 100"#),
         "{message}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_attempt_is_a_part_of_its_own_of_the_trace_after_a_crash_too() {
+    let world = World::chain(&[("a", "")]).await;
+    let gate = Gate::new();
+    let busy = Answer::fail(FailureKind::Transient, "busy");
+    world.provider.script("a", [busy, Answer::Hold(gate.clone(), json!({}))]);
+    let replica = world.replica(Limits::default()).await;
+    let trace = sample::trace();
+    let execution = Execution { trace: Some(trace.clone()), ..world.new_execution("{}") };
+    let id = execution.id;
+    world.accept(Arc::new(execution), None).await;
+    gate.arrived(1).await;
+    drop(replica);
+    let _replica = world.replica(Limits::default()).await;
+    world.output(id).await;
+
+    let calls = world.provider.calls_of("a");
+    assert_eq!(calls.len(), 3);
+    let traces: Vec<_> = calls.iter().map(|it| it.call.trace.clone().expect("a trace")).collect();
+    for it in &traces {
+        assert_eq!((it.trace_id(), it.tracestate()), (trace.trace_id(), trace.tracestate()));
+        assert_eq!(it.flags(), trace.flags());
+    }
+    let spans: Vec<_> = traces.iter().map(TraceContext::span_id).collect();
+    assert!(!spans.contains(&trace.span_id()), "{spans:?}");
+    // The second replica makes the same ids: in tests they all have one seed.
+    assert_ne!(spans[0], spans[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_trace_none_is_made_up() {
+    assert_eq!(call_of("", "{}").await.trace, None);
 }

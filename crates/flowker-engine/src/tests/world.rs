@@ -14,7 +14,7 @@ use flowker_core::id::{ExecutionId, ReplicaId};
 use flowker_core::plans::Plans;
 use flowker_core::ports::{
     Acceptance, Activation, Clock, Dispatcher, ExecutionStore, NewExecution, Precondition,
-    Provider, ProviderConfigStore, WorkflowStore, WorkflowWritten,
+    Provider, ProviderConfigStore, Untraced, WorkflowStore, WorkflowWritten,
 };
 use flowker_core::workflow::Workflow;
 use flowker_testkit::{FaultyStore, MemoryStore, RecordingProvider, Stores, TokioClock, sample};
@@ -83,6 +83,7 @@ impl World {
                 catalog: Arc::new(Catalog::new([provider]).expect("one provider")),
                 clock: self.clock.clone(),
                 replica: id,
+                tracer: Arc::new(Untraced),
                 rng: fastrand::Rng::with_seed(7),
             },
             limits,

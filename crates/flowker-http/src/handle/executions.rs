@@ -14,14 +14,14 @@ use crate::show;
 
 pub(super) async fn execute(call: Call) -> Result<Reply, Failure> {
     let id = call.id(WorkflowId::parse)?;
+    let options = call.start_options();
     let Call { door, parts, body, .. } = call;
     let (limit, too_large) = body_limit(Endpoint::Execute);
     let timeout = door.limits.body_timeout;
     let document = body::read_document(body, &parts.headers, limit, timeout, too_large).await?;
     let key = extract::idempotency_key(&parts.headers)?;
-    let wait = extract::prefer_wait(&parts.headers);
     let executions = &door.app.executions;
-    let begun = executions.execute(id, document.value, &document.raw, key, wait).await?;
+    let begun = executions.execute(id, document.value, &document.raw, key, options).await?;
     Ok(Reply::begun(&door.metrics, &begun, show::begun(&begun)))
 }
 
@@ -69,9 +69,8 @@ pub(super) async fn cancel(call: Call) -> Result<Reply, Failure> {
 
 pub(super) async fn retry(call: Call) -> Result<Reply, Failure> {
     let id = call.id(ExecutionId::parse)?;
-    let headers = &call.parts.headers;
-    let key = extract::idempotency_key(headers)?;
-    let begun = call.app().executions.retry(id, key, extract::prefer_wait(headers));
+    let key = extract::idempotency_key(&call.parts.headers)?;
+    let begun = call.app().executions.retry(id, key, call.start_options());
     let begun = begun.await?;
     Ok(Reply::begun(&call.door.metrics, &begun, show::retried(&begun)))
 }

@@ -45,6 +45,7 @@ fn head(call: &Call, path: WebhookPath) -> Head {
         query: call.parts.uri.query().map(str::to_owned),
         headers,
         remote_ip: call.remote_ip,
+        trace: call.trace.clone(),
     }
 }
 

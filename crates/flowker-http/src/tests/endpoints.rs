@@ -119,6 +119,7 @@ fn with_execution(status: Status) -> Arc<Door> {
             total_steps: 1,
             accepted_at: NOW,
             retry_of: None,
+            trace: None,
         }))
     });
     store.expect_journal().returning(|_| Ok(Vec::new()));

@@ -55,6 +55,26 @@ async fn an_accepted_webhook_is_answered_with_its_execution() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_trace_of_the_caller_is_kept_and_a_bad_one_dropped() {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let (world, kept) = keeping();
+    let door = world.door();
+    let parent = format!("Traceparent: {PARENT}");
+    let check = async |headers: &[&str], expected: Option<String>| {
+        assert_eq!(ask(&door, LINE, headers, "").await.status, 201, "{headers:?}");
+        let trace = kept.lock().unwrap().last().expect("an execution").execution.trace.clone();
+        assert_eq!(trace.map(|it| it.to_string()), expected, "{headers:?}");
+    };
+    check(&[&parent], Some(PARENT.to_owned())).await;
+    check(&[&parent, "Tracestate: a=1", "tracestate: b=2"], Some(format!("{PARENT} a=1,b=2")))
+        .await;
+    check(&[&parent, "tracestate: none"], Some(PARENT.to_owned())).await;
+    check(&[&parent, &parent], None).await;
+    check(&["traceparent: 00-0-0-00", "tracestate: a=1"], None).await;
+    check(&["tracestate: a=1"], None).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_replay_says_so_and_is_200_once_it_is_over() {
     for (status, expected) in [(Status::Running, 201), (Status::Failed, 200)] {
         let mut world = World::new();

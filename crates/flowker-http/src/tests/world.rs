@@ -14,7 +14,7 @@ use flowker_core::ports::{
     Acceptance, Authorizer, ExecutorDescriptor, MockApiKeyStore, MockClock, MockDispatcher,
     MockExecutionStore, MockIdSource, MockIdempotencyStore, MockProvider, MockProviderConfigStore,
     MockSecrets, MockWorkflowStore, Probe, ProbeFailure, Probed, Provider, ProviderDescriptor,
-    TokenVerifier,
+    TokenVerifier, Untraced,
 };
 use flowker_core::routing::RouteTable;
 use flowker_core::service::{ApiKeys, Executions, ProviderConfigs, Workflows};
@@ -210,6 +210,7 @@ impl World {
             cursor_key: [7; 32],
             clock,
             readiness: Arc::new(self.readiness),
+            tracer: Arc::new(Untraced),
             metrics: Arc::new(Told("flowker_build_info 1\n")),
             version: self.version,
             deployment_mode: "local".to_owned(),

@@ -84,9 +84,9 @@ pub(crate) static ACCEPT: Statement = Statement {
                    OR (a.workflow_id, a.version) IN (SELECT id, version FROM live) AS may_start,
                    (SELECT e.id FROM executions AS e
                      WHERE e.id = a.id AND e.id BETWEEN $15 AND $16) IS NOT NULL AS is_old
-              FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+              FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $17)
                 AS a (id, workflow_id, version, total_steps, accepted_at, retry_of, start_node, input,
-                      owner, needs_active, key, fingerprint, retention_us)
+                      owner, needs_active, key, fingerprint, retention_us, trace)
         ), claimed AS (
             INSERT INTO idempotency_keys AS k (workflow_id, key, fingerprint, execution_id, expires_at)
             SELECT a.workflow_id, a.key, a.fingerprint, a.id,
@@ -103,8 +103,9 @@ pub(crate) static ACCEPT: Statement = Statement {
             RETURNING execution_id
         ), written AS (
             INSERT INTO executions (id, workflow_id, version, total_steps, accepted_at, retry_of,
-                                    start_node, input)
-            SELECT id, workflow_id, version, total_steps, accepted_at, retry_of, start_node, input
+                                    start_node, input, trace)
+            SELECT id, workflow_id, version, total_steps, accepted_at, retry_of, start_node, input,
+                   trace
               FROM asked
              WHERE may_start AND NOT is_old
                AND (key IS NULL OR id IN (SELECT execution_id FROM claimed))
@@ -136,6 +137,7 @@ pub(crate) static ACCEPT: Statement = Statement {
         Type::UUID_ARRAY,
         Type::UUID,
         Type::UUID,
+        Type::TEXT_ARRAY,
     ],
 };
 
@@ -155,6 +157,7 @@ struct NewRows<'a> {
     keys: Vec<Option<&'a str>>,
     fingerprints: Vec<Option<&'a [u8]>>,
     retentions_us: Vec<Option<i64>>,
+    traces: Vec<Option<String>>,
     /// Those that have to be active.
     active: Vec<Uuid>,
 }
@@ -176,6 +179,7 @@ impl<'a> NewRows<'a> {
         self.keys.push(claim.as_ref().map(|it| it.key.as_str()));
         self.fingerprints.push(claim.as_ref().map(|it| it.fingerprint.as_bytes().as_slice()));
         self.retentions_us.push(claim.as_ref().map(|it| row::micros(it.retention)));
+        self.traces.push(execution.trace.as_ref().map(ToString::to_string));
         if *needs_active && !self.active.contains(&workflow_id) {
             self.active.push(workflow_id);
         }
@@ -194,7 +198,7 @@ pub(crate) async fn write(
     for row in rows {
         new.push(row);
     }
-    let params: [&(dyn ToSql + Sync); 16] = [
+    let params: [&(dyn ToSql + Sync); 17] = [
         &new.ids,
         &new.workflow_ids,
         &new.versions,
@@ -211,6 +215,7 @@ pub(crate) async fn write(
         &new.active,
         &lowest(&new.ids),
         &highest(&new.ids),
+        &new.traces,
     ];
     session.query(&ACCEPT, &params).await
 }

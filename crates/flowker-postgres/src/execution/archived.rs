@@ -124,13 +124,14 @@ static INSERT: Statement = Statement {
     text: "\
         WITH moved AS (
             SELECT *
-              FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+              FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
                 AS m (id, workflow_id, version, total_steps, accepted_at, retry_of, start_node,
-                      input, fence, due)
+                      input, fence, due, trace)
         ), written AS (
             INSERT INTO executions (id, workflow_id, version, total_steps, accepted_at, retry_of,
-                                    start_node, input)
-            SELECT id, workflow_id, version, total_steps, accepted_at, retry_of, start_node, input
+                                    start_node, input, trace)
+            SELECT id, workflow_id, version, total_steps, accepted_at, retry_of, start_node, input,
+                   trace
               FROM moved
         )
         INSERT INTO ready (execution_id, workflow_id, accepted_at, fence, due)
@@ -146,6 +147,7 @@ static INSERT: Statement = Statement {
         Type::TEXT_ARRAY,
         Type::INT8_ARRAY,
         Type::TIMESTAMPTZ_ARRAY,
+        Type::TEXT_ARRAY,
     ],
 };
 
@@ -162,6 +164,7 @@ struct Moved<'a> {
     inputs: Vec<Bytes<'a>>,
     fences: Vec<i64>,
     due: Vec<Moment>,
+    traces: Vec<Option<String>>,
     appends: Vec<NewAppend>,
 }
 
@@ -185,6 +188,7 @@ impl<'a> Moved<'a> {
         self.inputs.push(Bytes(&execution.input));
         self.fences.push(ownership::stored(fence));
         self.due.push(Moment(due));
+        self.traces.push(execution.trace.as_ref().map(ToString::to_string));
         if end.is_some() || !journal.is_empty() {
             let (id, entries) = (execution.id, journal.clone());
             self.appends.push(NewAppend::of(&Append { id, fence, position: 0, entries, end }));
@@ -210,7 +214,7 @@ pub(crate) async fn restore<T>(
             Some(_) => return Err(taken(&Place::Execution(it.execution.id)).into()),
         }
     }
-    let params: [&(dyn ToSql + Sync); 10] = [
+    let params: [&(dyn ToSql + Sync); 11] = [
         &moved.ids,
         &moved.workflow_ids,
         &moved.versions,
@@ -221,6 +225,7 @@ pub(crate) async fn restore<T>(
         &moved.inputs,
         &moved.fences,
         &moved.due,
+        &moved.traces,
     ];
     session.query(&INSERT, &params).await?;
     append::write(session, &moved.appends.iter().collect::<Vec<_>>()).await?;

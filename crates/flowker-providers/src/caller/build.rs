@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use flowker_core::ports::{Call, CallFailure, FailureKind, SuccessCodes};
+use flowker_core::trace::{TRACEPARENT, TRACESTATE, TraceContext};
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -169,6 +170,9 @@ fn headers(call: &Call, has_body: bool) -> Result<HeaderMap, BuildError> {
     let attempt = call.attempt.to_string();
     let ours = [("Idempotency-Key", call.idempotency_key.as_str()), ("X-Attempt", &attempt)];
     add_headers(&mut headers, configured_headers(&call.config.config).chain(own).chain(ours))?;
+    if let Some(trace) = &call.trace {
+        add_trace(&mut headers, trace)?;
+    }
     Ok(headers)
 }
 
@@ -218,6 +222,18 @@ pub(super) fn probe<'a>(
 pub(super) fn any_status() -> SuccessCodes {
     let is_redirect = |status: &u16| matches!(status, 301 | 302 | 303 | 307 | 308);
     SuccessCodes::These((100..600).filter(|status| !is_redirect(status)).collect())
+}
+
+/// Both headers, or none: who sets one of them means a trace of its own.
+fn add_trace(headers: &mut HeaderMap, trace: &TraceContext) -> Result<(), BuildError> {
+    if headers.contains_key(TRACEPARENT) || headers.contains_key(TRACESTATE) {
+        return Ok(());
+    }
+    headers.insert(TRACEPARENT, header_value(TRACEPARENT, &trace.traceparent())?);
+    if let Some(state) = trace.tracestate() {
+        headers.insert(TRACESTATE, header_value(TRACESTATE, state)?);
+    }
+    Ok(())
 }
 
 const AGENT: &str = concat!("flowker/", env!("CARGO_PKG_VERSION"));

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use flowker_core::ports::SuccessCodes;
+use flowker_core::trace::TraceContext;
 use serde_json::json;
 
 use super::*;
@@ -74,6 +75,27 @@ async fn what_is_sent() {
     assert_eq!(request.header("ignored"), None);
     assert_eq!(output["url"], downstream.url("/v1/pay?fixed=1&a=1+%26+2&%C3%A9=%3D"));
     assert_eq!((&output["status"], &output["body"]), (&json!(200), &json!({})));
+}
+
+#[tokio::test]
+async fn a_trace_is_sent_on_unless_the_call_has_headers_of_its_own_for_that() {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let downstream = Downstream::start(|_| Reply::json("{}")).await;
+    let check = async |trace: Option<&str>, own: &[(&str, &str)], wanted: [Option<&str>; 2]| {
+        let mut call = call("http", json!({"base_url": downstream.url("/")}));
+        call.trace = trace.and_then(TraceContext::from_stored);
+        call.headers = pairs(own);
+        caller().call(&call).await.unwrap();
+        let request = downstream.received().pop().unwrap();
+        let sent = ["traceparent", "tracestate"].map(|name| request.header(name));
+        assert_eq!(sent.each_ref().map(Option::as_deref), wanted, "{trace:?} {own:?}");
+    };
+    let both = format!("{PARENT} a=1,b=x y");
+    check(None, &[], [None, None]).await;
+    check(Some(PARENT), &[], [Some(PARENT), None]).await;
+    check(Some(&both), &[], [Some(PARENT), Some("a=1,b=x y")]).await;
+    check(Some(&both), &[("Traceparent", "mine")], [Some("mine"), None]).await;
+    check(Some(&both), &[("tracestate", "mine=1")], [None, Some("mine=1")]).await;
 }
 
 const AGENT_SENT: &str = concat!("flowker/", env!("CARGO_PKG_VERSION"));

@@ -80,8 +80,8 @@ fn is_active(db: &Connection, execution: &Execution) -> Result<bool, StoreError>
 
 pub(super) const INSERT: &str = "\
     INSERT INTO executions (id, workflow_id, version, total_steps, accepted_at, retry_of,
-                            start_node, input)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                            start_node, input, trace)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
     ON CONFLICT (id) DO NOTHING";
 
 /// Whether it was not there before.
@@ -95,6 +95,7 @@ pub(super) fn insert(db: &Connection, execution: &Execution) -> Result<bool, Sto
         execution.retry_of.as_ref().map(|id| id.as_uuid().as_bytes()),
         execution.start_node,
         execution.input.as_ref(),
+        execution.trace.as_ref().map(ToString::to_string),
     ];
     db.prepare_cached(INSERT)
         .and_then(|mut statement| statement.execute(params))

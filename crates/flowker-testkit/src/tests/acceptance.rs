@@ -46,6 +46,7 @@ async fn start(starter: &Starter) -> Result<Begun, Refusal> {
         claim: Some(sample::claim("order-42", "the request")),
         precondition: Precondition::None,
         retry_of: None,
+        trace: None,
     };
     starter.start(request).await.map(|begun| begun.expect("no precondition"))
 }

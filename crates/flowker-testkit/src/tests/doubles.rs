@@ -89,6 +89,7 @@ async fn a_held_call_is_applied_when_its_gate_opens() {
 
 fn call(key: &str, attempt: u32) -> Call {
     Call {
+        trace: None,
         executor_id: sample::EXECUTOR_ID.to_owned(),
         config: Arc::new(sample::config(1)),
         idempotency_key: key.to_owned(),

@@ -118,6 +118,7 @@ fn source() -> Execution {
         total_steps: 2,
         accepted_at: Timestamp::default(),
         retry_of: None,
+        trace: TraceContext::from_stored(OLD_TRACE),
     }
 }
 
@@ -135,6 +136,18 @@ fn summary(status: Status) -> Summary {
     }
 }
 
+const OLD_TRACE: &str = "00-00000000000000000000000000000001-0000000000000001-01";
+
+fn traced() -> StartOptions {
+    let trace =
+        TraceContext::from_stored("00-00000000000000000000000000000002-0000000000000002-00");
+    StartOptions { trace, wait: None }
+}
+
+fn waiting(wait: Duration) -> StartOptions {
+    StartOptions { wait: Some(wait), trace: None }
+}
+
 fn key() -> IdempotencyKey {
     IdempotencyKey::from_stored("k-1".to_owned())
 }
@@ -145,7 +158,7 @@ fn fingerprint(raw_body: &[u8]) -> Fingerprint {
 
 fn execute(mocks: Mocks, raw_body: &[u8], key: Option<IdempotencyKey>) -> Result<Begun, Refusal> {
     let body = json::parse(raw_body).expect("JSON");
-    block_on(mocks.executions().execute(WORKFLOW, body, raw_body, key, None))
+    block_on(mocks.executions().execute(WORKFLOW, body, raw_body, key, traced()))
 }
 
 /// Accepts everything and keeps what it was given.
@@ -174,6 +187,7 @@ fn an_execution_starts_at_the_first_trigger_of_the_active_version() {
             start_node: "first".to_owned(),
             input: Bytes::copy_from_slice(input),
             accepted_at: NOW,
+            trace: traced().trace,
             ..source()
         };
         assert_eq!(*new.execution, expected);
@@ -307,7 +321,10 @@ fn what_is_not_there_is_not_found() {
     assert_eq!(answer(block_on(executions().get(SOURCE, Some(WAIT_MAX)))), missing);
     assert_eq!(answer(block_on(executions().results(SOURCE))), missing);
     assert_eq!(answer(block_on(executions().cancel(SOURCE))), missing);
-    assert_eq!(answer(block_on(executions().retry(SOURCE, Some(key()), None))), missing);
+    assert_eq!(
+        answer(block_on(executions().retry(SOURCE, Some(key()), StartOptions::default()))),
+        missing
+    );
 }
 
 fn journal() -> Vec<Entry> {
@@ -377,7 +394,8 @@ fn a_retry_runs_the_same_version_with_the_same_input() {
             .with_version(definition())
             .with_room();
         let accepted = accepting(&mut mocks);
-        let begun = block_on(mocks.executions().retry(SOURCE, key.clone(), None)).expect("begun");
+        let begun =
+            block_on(mocks.executions().retry(SOURCE, key.clone(), traced())).expect("begun");
         assert_eq!(begun.summary.retry_of, Some(SOURCE));
         let [new] = <[_; 1]>::try_from(std::mem::take(&mut *accepted.lock().expect("no panic")))
             .expect("one acceptance");
@@ -385,6 +403,8 @@ fn a_retry_runs_the_same_version_with_the_same_input() {
             id: ExecutionId::from_uuid(NEXT_ID),
             accepted_at: NOW,
             retry_of: Some(SOURCE),
+            // A repetition belongs to the trace of whoever asks for it.
+            trace: traced().trace,
             ..source()
         };
         assert_eq!(*new.execution, expected);
@@ -402,7 +422,8 @@ fn a_retry_is_told_from_an_execution_and_from_another_retry() {
         mocks.store.expect_get().returning(|_| Ok(Some(summary(Status::Failed))));
         mocks.store.expect_execution().returning(|_| Ok(Some(source())));
         let accepted = accepting(&mut mocks);
-        block_on(mocks.executions().retry(id, Some(key()), None)).expect("begun");
+        block_on(mocks.executions().retry(id, Some(key()), StartOptions::default()))
+            .expect("begun");
         let claim = accepted.lock().expect("no panic")[0].claim.clone().expect("a claim");
         claim.fingerprint
     };
@@ -416,7 +437,10 @@ fn a_retry_is_told_from_an_execution_and_from_another_retry() {
 fn only_what_has_ended_is_retried() {
     for status in [Status::Pending, Status::Running] {
         let mocks = Mocks::default().with_summary(Some(summary(status)));
-        assert_eq!(answer(block_on(mocks.executions().retry(SOURCE, None, None))), "FLK-0520");
+        assert_eq!(
+            answer(block_on(mocks.executions().retry(SOURCE, None, StartOptions::default()))),
+            "FLK-0520"
+        );
     }
     let ended = || {
         Mocks::default()
@@ -427,13 +451,14 @@ fn only_what_has_ended_is_retried() {
     };
     let mut reused = ended();
     reused.store.expect_accept().returning(|_| Ok(Acceptance::KeyReused));
-    let reused = block_on(reused.executions().retry(SOURCE, Some(key()), None));
+    let reused = block_on(reused.executions().retry(SOURCE, Some(key()), StartOptions::default()));
     assert_eq!(answer(reused), "FLK-0510");
     let mut replayed = ended();
     let running = || Acceptance::Replayed(summary(Status::Running));
     replayed.store.expect_accept().returning(move |_| Ok(running()));
     replayed.dispatcher.expect_wait_for_end().returning(|_, _| Some(summary(Status::Completed)));
-    let replayed = block_on(replayed.executions().retry(SOURCE, Some(key()), Some(WAIT_MAX * 2)));
+    let replayed =
+        block_on(replayed.executions().retry(SOURCE, Some(key()), waiting(WAIT_MAX * 2)));
     let expected =
         Begun { summary: summary(Status::Completed), replayed: true, waited: Some(WAIT_MAX) };
     assert_eq!(replayed.expect("replayed"), expected);

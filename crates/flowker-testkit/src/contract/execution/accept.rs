@@ -40,6 +40,7 @@ pub async fn what_was_accepted_comes_back_exactly(subject: Subject) {
         input: Bytes::from(sample::HARD_JSON),
         total_steps: u32::MAX,
         retry_of: Some(repeated),
+        trace: Some(sample::trace()),
         ..sample::execution(2)
     };
     let execution = Arc::new(sent.clone());
