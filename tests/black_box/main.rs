@@ -19,4 +19,5 @@ mod replicas;
 mod restart;
 mod runs;
 mod steps;
+mod traces;
 mod transfer;

@@ -1,10 +1,12 @@
-//! What an operator sees of a running server: metrics and traces.
+//! What an operator sees of a running server: metrics, traces, log lines.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use flowker_core::json;
 use flowker_tests::{Call, Flow, Home, Reply, Request, Server, Stub, until};
+use rustix::process::Signal;
 use serde_json::json;
 
 /// A page of the documentation.
@@ -150,5 +152,43 @@ fn a_trace_that_cannot_be_read_is_dropped_and_the_request_served() {
         let call = &stub.wait_for_calls(n_before + 1)[n_before];
         assert_eq!(call.header("traceparent").is_some(), is_kept, "{call:?}");
         assert_eq!(call.header("tracestate"), None, "{call:?}");
+    }
+}
+
+#[test]
+fn a_failure_is_one_line_that_says_of_what_it_is() {
+    let stub = Stub::start();
+    let server = Home::new().set("LOG_FORMAT", "json").set("LOG_LEVEL", "warn").start();
+    let flow = Flow::at("PUT", "orders/paid").call("charge", &server.provider(&stub), "/charge");
+    server.deploy(&flow);
+    stub.replies("/charge", [Reply::status(400)]);
+    let delivery = flow.delivery().header("X-Request-Id", "order-7/1");
+    let delivery = delivery.header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
+    let execution_id = server.send(delivery).expect(201).text("executionId");
+    assert_eq!(server.wait_for_end(&execution_id)["status"], "failed");
+    server.signal(Signal::TERM);
+    let (finished, _home) = server.finish();
+
+    let lines: Vec<_> = finished.stderr.lines().collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let line = json::parse(lines[0].as_bytes()).expect("a line is JSON");
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(line["message"], "execution failed");
+    assert_eq!(line["error.code"], "step_failed");
+    assert!(line["error.message"].as_str().is_some_and(|it| it.contains("400")), "{line}");
+    let spans = line["spans"].as_array().expect("spans");
+    let [request, execution] = &spans[..] else { panic!("{line}") };
+    assert_eq!(
+        (&request["name"], &request["request.id"]),
+        (&"request".into(), &"order-7/1".into())
+    );
+    assert_eq!(request["http.route"], "/v1/webhooks/{*path}");
+    assert_eq!(
+        (&execution["name"], &execution["execution.id"]),
+        (&"execution".into(), &execution_id.into())
+    );
+    for span in spans {
+        assert_eq!(span["trace.id"], TRACE, "{line}");
+        assert_eq!(span.get("otel.kind"), None, "nothing is exported: {line}");
     }
 }

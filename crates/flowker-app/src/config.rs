@@ -3,6 +3,7 @@
 //! The parser, `--help` and `docs/reference/configuration.md` all come from [`SETTINGS`].
 
 mod access;
+mod traces;
 mod values;
 
 use std::borrow::Cow;
@@ -18,6 +19,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
+pub use traces::Traces;
 pub use values::{Database, LogFormat, LogLevel, duration};
 
 /// One thing that an operator can set, by environment variable or by flag.
@@ -234,6 +236,74 @@ pub const SETTINGS: &[Setting] = &[
         help: "How log lines look.",
     },
     Setting {
+        name: "ENABLE_TELEMETRY",
+        default: "",
+        expected: "true or false; true needs OTEL_EXPORTER_OTLP_ENDPOINT",
+        help: "Whether traces are exported. Not set: they are if OTEL_EXPORTER_OTLP_ENDPOINT is set.",
+    },
+    Setting {
+        name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        default: "",
+        expected: "an http or https URL, such as http://127.0.0.1:4318",
+        help: "The OpenTelemetry collector that takes traces over HTTP. /v1/traces is added.",
+    },
+    Setting {
+        name: "OTEL_EXPORTER_OTLP_HEADERS",
+        default: "",
+        expected: "pairs such as x-tenant=acme, separated by commas",
+        help: "What is sent to the collector as headers, such as credentials.",
+    },
+    Setting {
+        name: "OTEL_SERVICE_NAME",
+        default: "",
+        expected: "a name",
+        help: "As which service traces are shown. Not set: OTEL_RESOURCE_SERVICE_NAME, else flowker.",
+    },
+    Setting {
+        name: "OTEL_RESOURCE_ATTRIBUTES",
+        default: "",
+        expected: "pairs such as service.namespace=shop, separated by commas",
+        help: "What else traces say about this process.",
+    },
+    Setting {
+        name: "OTEL_RESOURCE_SERVICE_NAME",
+        default: "",
+        expected: "a name",
+        help: "The same as OTEL_SERVICE_NAME, which wins.",
+    },
+    Setting {
+        name: "OTEL_RESOURCE_SERVICE_VERSION",
+        default: "",
+        expected: "a version",
+        help: "The service.version of traces. Not set: the version that runs.",
+    },
+    Setting {
+        name: "OTEL_RESOURCE_DEPLOYMENT_ENVIRONMENT",
+        default: "",
+        expected: "a name, such as production",
+        help: "The deployment.environment.name of traces.",
+    },
+    Setting {
+        name: "OTEL_LIBRARY_NAME",
+        default: "flowker",
+        expected: "a name",
+        help: "The instrumentation scope of traces.",
+    },
+    Setting {
+        name: "OTEL_TRACES_SAMPLER",
+        default: "parentbased_always_on",
+        expected: "one of always_on, always_off, traceidratio, parentbased_always_on, \
+                   parentbased_always_off and parentbased_traceidratio",
+        help: "Which traces are exported. parentbased: those that the caller samples, and of those \
+               that begin here the ones that the rest says.",
+    },
+    Setting {
+        name: "OTEL_TRACES_SAMPLER_ARG",
+        default: "1",
+        expected: "a number from 0 to 1",
+        help: "Which part of traces a traceidratio samples.",
+    },
+    Setting {
         name: "DEPLOYMENT_MODE",
         default: "local",
         expected: "one of local, byoc and saas",
@@ -296,6 +366,8 @@ pub struct Config {
     pub log_level: LogLevel,
     /// How it looks.
     pub log_format: LogFormat,
+    /// Where traces go; `None`: nowhere.
+    pub traces: Option<Traces>,
     /// Shown by `/readyz`.
     pub deployment_mode: String,
 }
@@ -318,7 +390,7 @@ impl fmt::Display for Mistake {
 }
 
 /// Settings whose values are never shown.
-const SECRETS: [&str; 2] = ["API_KEY", "SECRETS_KEY"];
+const SECRETS: [&str; 3] = ["API_KEY", "SECRETS_KEY", "OTEL_EXPORTER_OTLP_HEADERS"];
 
 /// Reads settings one by one and collects mistakes.
 struct Reader<'a> {
@@ -367,6 +439,11 @@ impl Reader<'_> {
     fn missing(&mut self, name: &'static str, needed_by: &str) {
         let expected = setting(name).map_or("a value", |setting| setting.expected);
         self.mistake(name, "", format!("{expected}; {needed_by} needs it").into());
+    }
+
+    /// Whether something is wrong with a setting whose name starts so.
+    fn is_mistaken(&self, start: &str) -> bool {
+        self.mistakes.iter().any(|mistake| mistake.name.starts_with(start))
     }
 }
 
@@ -458,6 +535,7 @@ impl Config {
                 .read("DRAIN_TIMEOUT", values::duration(Duration::from_secs(1), minutes(60)))?,
             log_level: reader.read("LOG_LEVEL", LogLevel::parse)?,
             log_format: reader.read("LOG_FORMAT", LogFormat::parse)?,
+            traces: traces::read(reader)?,
             deployment_mode: reader.read("DEPLOYMENT_MODE", values::deployment_mode)?,
         })
     }

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::access;
 use crate::config::Config;
 use crate::serve::{listen, run};
+use crate::telemetry::Telemetry;
 use crate::wire::wire;
 
 /// Of the sample workflow and of its provider configuration.
@@ -36,7 +37,7 @@ pub fn with_defaults(mut values: BTreeMap<&'static str, String>) -> BTreeMap<&'s
 }
 
 /// Serves a sample workflow and the service that it calls.
-pub async fn demo(mut config: Config) -> anyhow::Result<()> {
+pub async fn demo(mut config: Config, telemetry: Telemetry) -> anyhow::Result<()> {
     let key = demo_key(&mut config)?;
     let listener = listen(&config).await?;
     let service = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -45,10 +46,10 @@ pub async fn demo(mut config: Config) -> anyhow::Result<()> {
     tasks.spawn(stop.clone().run_until_cancelled_owned(service::serve(service)));
     tasks.close();
 
-    let wired = wire(&config).await?;
+    let wired = wire(&config, &telemetry).await?;
     prepare(&wired.app, service_address).await.context("the sample workflow cannot be made")?;
     let announce = |address| introduce(address, key.as_deref());
-    let ended = run(&config, wired, listener, announce).await;
+    let ended = run(&config, &telemetry, wired, listener, announce).await;
     stop.cancel();
     tasks.wait().await;
     ended

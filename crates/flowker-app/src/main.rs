@@ -9,6 +9,7 @@ mod doctor;
 mod keys;
 mod metrics;
 mod migrate;
+mod otlp;
 mod sealed;
 mod serve;
 mod signals;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 
 use crate::cli::Order;
 use crate::config::Config;
+use crate::telemetry::Telemetry;
 
 /// `EX_USAGE` of sysexits.h, as other services use it for a configuration that is wrong.
 const CONFIGURATION_IS_WRONG: u8 = 64;
@@ -31,15 +33,15 @@ fn main() -> ExitCode {
     match cli::order() {
         Order::Check(path) => check::check(&path),
         Order::Doctor(values) => doctor::doctor(&values),
-        Order::Migrate(values) => configured(&values, migrate::migrate),
+        Order::Migrate(values) => configured(&values, |config, _| migrate::migrate(config)),
         Order::Serve(values) => configured(&values, serve::serve),
         Order::Demo(values) => configured(&demo::with_defaults(values), demo::demo),
         Order::Export { values, file, force } => {
-            configured(&values, |config| transfer::export(config, file, force))
+            configured(&values, |config, _| transfer::export(config, file, force))
         }
-        Order::Keys { values, order } => configured(&values, |config| keys::keys(config, order)),
+        Order::Keys { values, order } => configured(&values, |config, _| keys::keys(config, order)),
         Order::Import { values, file } => {
-            configured(&values, |config| transfer::import(config, file))
+            configured(&values, |config, _| transfer::import(config, file))
         }
     }
 }
@@ -47,7 +49,7 @@ fn main() -> ExitCode {
 /// Reads the configuration, then runs `order` with it on a runtime.
 fn configured<F>(
     values: &BTreeMap<&'static str, String>,
-    order: impl FnOnce(Config) -> F,
+    order: impl FnOnce(Config, Telemetry) -> F,
 ) -> ExitCode
 where
     F: Future<Output = anyhow::Result<()>>,
@@ -62,13 +64,13 @@ where
             return ExitCode::from(CONFIGURATION_IS_WRONG);
         }
     };
-    telemetry::start(&config);
     // The default is often 1,024, below the connections that are accepted. A refusal only means
     // that fewer fit.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ended = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
-        let ended = runtime.block_on(order(config));
+        let telemetry = Telemetry::start(&config, runtime.handle())?;
+        let ended = runtime.block_on(order(config, telemetry));
         // What still blocks a thread (a name that does not resolve, say) holds up nobody.
         runtime.shutdown_background();
         ended

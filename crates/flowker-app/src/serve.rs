@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::metrics::Told;
 use crate::signals::{Signals, Stop};
 use crate::store::Store;
+use crate::telemetry::Telemetry;
 use crate::wire::{Wired, wire};
 
 /// How often routes that another process changed are looked for, whether or not the store hints at
@@ -42,10 +43,13 @@ const HOUSEKEEPING_PAUSE: Duration = Duration::from_millis(200);
 const HANDOVER: Duration = Duration::from_secs(3);
 
 /// Serves until a signal comes.
-pub async fn serve(config: Config) -> anyhow::Result<()> {
+pub async fn serve(config: Config, telemetry: Telemetry) -> anyhow::Result<()> {
     let listener = listen(&config).await?;
-    let wired = wire(&config).await?;
-    run(&config, wired, listener, |address| println!("flowker is ready on http://{address}")).await
+    let wired = wire(&config, &telemetry).await?;
+    run(&config, &telemetry, wired, listener, |address| {
+        println!("flowker is ready on http://{address}");
+    })
+    .await
 }
 
 /// Takes the address. Before anything else: what else listens there is the most likely mistake.
@@ -62,6 +66,7 @@ pub async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
 /// address as soon as requests and signals are listened to.
 pub async fn run(
     config: &Config,
+    telemetry: &Telemetry,
     wired: Wired,
     listener: TcpListener,
     announce: impl FnOnce(SocketAddr),
@@ -128,6 +133,7 @@ pub async fn run(
         chores.cancel();
         tasks.wait().await;
         store.close().await;
+        telemetry.stop().await;
     };
     tokio::select! {
         () = stopped => info!("stopped"),

@@ -8,7 +8,7 @@ use flowker_core::catalog::Catalog;
 use flowker_core::id::ReplicaId;
 use flowker_core::net::OutboundPolicy;
 use flowker_core::plans::Plans;
-use flowker_core::ports::{Clock, IdSource, ProviderConfigStore, Untraced, WorkflowStore};
+use flowker_core::ports::{Clock, IdSource, ProviderConfigStore, WorkflowStore};
 use flowker_core::routing::RouteTable;
 use flowker_core::service::{ApiKeys, Executions, ProviderConfigs, Workflows};
 use flowker_core::trigger::{Starter, Trigger};
@@ -27,6 +27,7 @@ use crate::metrics::{self, Told};
 use crate::sealed::SealedConfigs;
 use crate::store::{Ports, Store};
 use crate::system::{RisingIds, SystemClock, SystemSecrets};
+use crate::telemetry::Telemetry;
 use crate::transfer;
 
 /// Everything that runs, put together.
@@ -44,7 +45,7 @@ pub struct Wired {
 }
 
 /// Opens the store and puts everything together. Nothing runs yet.
-pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
+pub async fn wire(config: &Config, telemetry: &Telemetry) -> anyhow::Result<Wired> {
     // First: whatever is made from here on measures itself.
     let metrics = metrics::start()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -70,7 +71,7 @@ pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
             catalog: Arc::clone(&catalog),
             clock: Arc::clone(&clock),
             replica,
-            tracer: Arc::new(Untraced),
+            tracer: telemetry.tracer(),
             rng: fastrand::Rng::new(),
         },
         flowker_engine::Limits {
@@ -132,7 +133,7 @@ pub async fn wire(config: &Config) -> anyhow::Result<Wired> {
         injects_faults: config.injects_faults,
         cursor_key: access::cursor_key(&*shared).await?,
         clock: Arc::clone(&clock),
-        tracer: Arc::new(Untraced),
+        tracer: telemetry.tracer(),
         metrics: Arc::new(Told::new(metrics.clone(), Arc::clone(&engine), store.clone())),
         readiness: Arc::new(Probe { store: store.clone(), workflows, clock }),
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),

@@ -144,6 +144,54 @@ fn executions_are_kept_for_longer_than_keys() {
     assert_eq!(mistakes.expect_err("two").len(), 2);
 }
 
+#[test]
+fn traces_go_where_a_collector_is_and_only_there() {
+    const COLLECTOR: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
+    let traces = |pairs: &[(&'static str, &str)]| read(pairs).map(|config| config.traces);
+    assert!(traces(&[]).expect("valid").is_none());
+    assert!(traces(&[COLLECTOR, ("ENABLE_TELEMETRY", "false")]).expect("valid").is_none());
+    assert!(traces(&[("ENABLE_TELEMETRY", "false")]).expect("valid").is_none());
+    let mistakes = traces(&[("ENABLE_TELEMETRY", "true")]).expect_err("no collector");
+    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+    assert!(mistakes[0].starts_with("OTEL_EXPORTER_OTLP_ENDPOINT=\"\""), "{mistakes:?}");
+
+    let found = traces(&[
+        COLLECTOR,
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hidden, x-tenant = acme"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "service.namespace=shop,service.name=other"),
+        ("OTEL_RESOURCE_SERVICE_NAME", "orders-old"),
+        ("OTEL_SERVICE_NAME", "orders"),
+        ("OTEL_RESOURCE_DEPLOYMENT_ENVIRONMENT", "test"),
+    ]);
+    let found = found.expect("valid").expect("a collector");
+    assert!(!format!("{found:?}").contains("hidden"));
+    let headers: Vec<_> =
+        found.headers.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
+    assert_eq!(headers, [("authorization", "Bearer hidden"), ("x-tenant", "acme")]);
+    let resource: Vec<_> =
+        found.resource.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let expected = [
+        ("deployment.environment.name", "test"),
+        ("service.name", "orders"),
+        ("service.namespace", "shop"),
+        ("service.version", env!("CARGO_PKG_VERSION")),
+    ];
+    assert_eq!(resource, expected);
+
+    for wrong in [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://collector"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "hidden"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "=x"),
+        ("OTEL_TRACES_SAMPLER", "sometimes"),
+        ("OTEL_TRACES_SAMPLER_ARG", "2"),
+    ] {
+        let mistakes = traces(&[wrong]).expect_err(wrong.0);
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+        assert!(!mistakes[0].contains("hidden"), "{mistakes:?}");
+    }
+}
+
 /// The page is this table; `UPDATE_DOCS=1` writes it.
 #[test]
 fn the_reference_page_is_the_table() {
