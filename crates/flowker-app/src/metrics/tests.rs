@@ -68,3 +68,39 @@ fn the_reference_page_is_the_lists() {
     );
     assert_eq!(told.len(), all().len());
 }
+
+/// What a text about metrics names, with the endings of histograms taken off.
+fn named(text: &str) -> BTreeSet<String> {
+    let is_part = |it: char| it.is_ascii_lowercase() || it == '_';
+    let words = text.split(|it| !is_part(it));
+    let of_metrics = ["flowker_", "http_server_", "process_"];
+    let metrics = words.filter(|word| of_metrics.iter().any(|start| word.starts_with(start)));
+    let all = all();
+    let base = |name: &str| {
+        let ends = ["_bucket", "_sum", "_count"].iter();
+        let mut of_histogram = ends.filter_map(|end| name.strip_suffix(end));
+        of_histogram.find(|it| all.contains_key(it)).unwrap_or(name).to_owned()
+    };
+    metrics.map(base).collect()
+}
+
+#[test]
+fn the_dashboard_and_the_alerts_name_metrics_that_there_are() {
+    let dashboard = include_str!("../../../../docs/operations/grafana-dashboard.json");
+    flowker_core::json::parse(dashboard.as_bytes()).expect("the dashboard is JSON");
+    let alerts = include_str!("../../../../docs/operations/alerts.yaml");
+    let guide = include_str!("../../../../docs/operations/observability.md");
+    let listed = all();
+    for (page, text, least) in
+        [("dashboard", dashboard, 25), ("alerts", alerts, 9), ("guide", guide, 9)]
+    {
+        let named = named(text);
+        assert!(least <= named.len(), "{page}: {named:?}");
+        for name in named {
+            assert!(
+                listed.contains_key(name.as_str()),
+                "the {page} names {name}, which nobody tells"
+            );
+        }
+    }
+}
