@@ -5,6 +5,14 @@ CREATE FUNCTION public.flowker_now() RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$SELECT statement_timestamp()$$;
 
+CREATE FUNCTION public.flowker_refuse_audit_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit log is append-only';
+END
+$$;
+
 CREATE TABLE public.api_keys (
     id uuid NOT NULL,
     name text NOT NULL COLLATE pg_catalog."C",
@@ -25,6 +33,38 @@ CREATE TABLE public.api_keys_revision (
     revision bigint NOT NULL,
     CONSTRAINT api_keys_revision_one_check CHECK ((one = 1))
 );
+
+CREATE TABLE public.audit_entries (
+    sequence bigint NOT NULL,
+    id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    event_type text NOT NULL,
+    resource_id text NOT NULL COLLATE pg_catalog."C",
+    actor_type text NOT NULL,
+    actor_id text NOT NULL,
+    actor_ip text NOT NULL,
+    previous_hash bytea,
+    hash bytea NOT NULL,
+    context text NOT NULL,
+    metadata text NOT NULL
+);
+
+CREATE TABLE public.audit_head (
+    one integer NOT NULL,
+    sequence bigint NOT NULL,
+    at timestamp with time zone,
+    hash bytea,
+    CONSTRAINT audit_head_one_check CHECK ((one = 1))
+);
+
+CREATE TABLE public.audit_pending (
+    noted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    workflow_id uuid,
+    event text NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0');
 
 CREATE TABLE public.config_uses (
     config_id uuid NOT NULL,
@@ -158,6 +198,18 @@ ALTER TABLE ONLY public.api_keys
 ALTER TABLE ONLY public.api_keys_revision
     ADD CONSTRAINT api_keys_revision_pkey PRIMARY KEY (one);
 
+ALTER TABLE ONLY public.audit_entries
+    ADD CONSTRAINT audit_entries_id UNIQUE (id);
+
+ALTER TABLE ONLY public.audit_entries
+    ADD CONSTRAINT audit_entries_pkey PRIMARY KEY (sequence);
+
+ALTER TABLE ONLY public.audit_head
+    ADD CONSTRAINT audit_head_pkey PRIMARY KEY (one);
+
+ALTER TABLE ONLY public.audit_pending
+    ADD CONSTRAINT audit_pending_pkey PRIMARY KEY (noted_at, id);
+
 ALTER TABLE ONLY public.config_uses
     ADD CONSTRAINT config_uses_pkey PRIMARY KEY (config_id, workflow_id);
 
@@ -209,6 +261,12 @@ CREATE INDEX api_keys_by_update ON public.api_keys USING btree (updated_at, id);
 
 CREATE INDEX api_keys_unrevoked ON public.api_keys USING btree (id) WHERE (revoked_at IS NULL);
 
+CREATE INDEX audit_entries_by_moment ON public.audit_entries USING btree (at, sequence);
+
+CREATE INDEX audit_entries_by_resource ON public.audit_entries USING btree (resource_id, event_type, sequence);
+
+CREATE INDEX audit_entries_by_type ON public.audit_entries USING btree (event_type, sequence);
+
 CREATE INDEX config_uses_by_workflow ON public.config_uses USING btree (workflow_id);
 
 CREATE INDEX idempotency_keys_by_expiry ON public.idempotency_keys USING btree (expires_at);
@@ -234,3 +292,5 @@ CREATE INDEX routes_by_workflow ON public.routes USING btree (workflow_id);
 CREATE INDEX workflows_by_creation ON public.workflows USING btree (created_at, id);
 
 CREATE INDEX workflows_by_update ON public.workflows USING btree (updated_at, id);
+
+CREATE TRIGGER audit_entries_are_kept BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_entries FOR EACH STATEMENT EXECUTE FUNCTION public.flowker_refuse_audit_change();

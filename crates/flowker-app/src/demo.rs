@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
+use flowker_core::actor::Actor;
 use flowker_core::code::Code;
 use flowker_core::refusal::Refusal;
 use flowker_core::workflow::Lifecycle;
@@ -69,18 +70,18 @@ fn demo_key(config: &mut Config) -> anyhow::Result<Option<String>> {
 async fn prepare(app: &App, service: SocketAddr) -> anyhow::Result<()> {
     let config = json!({"base_url": format!("http://{service}")});
     let body = json!({"name": NAME, "providerId": "http", "config": config.clone()});
-    let provider_config = match app.provider_configs.create(body).await {
+    let provider_config = match app.provider_configs.create(body, &Actor::system()).await {
         Ok(created) => created,
         Err(refusal) if refusal.code == Code::ProviderConfigNameTaken => {
             // The sample service has another port at every start.
             let id = find_provider_config(app).await?;
-            app.provider_configs.patch(id, json!({ "config": config })).await?
+            app.provider_configs.patch(id, json!({ "config": config }), &Actor::system()).await?
         }
         Err(refusal) => return Err(refusal.into()),
     };
-    match app.workflows.create(workflow(&provider_config.id.to_string())).await {
+    match app.workflows.create(workflow(&provider_config.id.to_string()), &Actor::system()).await {
         Ok(created) => {
-            app.workflows.activate(created.id).await?;
+            app.workflows.activate(created.id, &Actor::system()).await?;
         }
         Err(refusal) if refusal.code == Code::WorkflowNameTaken => activate_again(app).await?,
         Err(refusal) => return Err(refusal.into()),
@@ -110,9 +111,9 @@ async fn activate_again(app: &App) -> anyhow::Result<()> {
     let found = page.items.into_iter().find(|workflow| workflow.name == NAME);
     let found = found.context("the demo's workflow is not among the newest 100")?;
     if found.status == Lifecycle::Inactive {
-        app.workflows.to_draft(found.id).await?;
+        app.workflows.to_draft(found.id, &Actor::system()).await?;
     }
-    match app.workflows.activate(found.id).await {
+    match app.workflows.activate(found.id, &Actor::system()).await {
         // It is active already.
         Ok(_) | Err(Refusal { code: Code::TransitionNotAllowed, .. }) => Ok(()),
         Err(refusal) => Err(refusal.into()),

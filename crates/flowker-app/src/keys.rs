@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowker_core::access::Scopes;
+use flowker_core::actor::Actor;
 use flowker_core::id::ApiKeyId;
 use flowker_core::ports::{ApiKey, ApiKeyQuery, Clock, Cursor, Direction, NamedSort, NamedSortKey};
 use flowker_core::service::{ApiKeys, NewKey, NewKeyOrder, OVERLAP, RotationOrder};
@@ -63,19 +64,21 @@ pub async fn keys(config: Config, order: KeysOrder) -> anyhow::Result<()> {
 }
 
 async fn carry_out(keys: &ApiKeys, order: KeysOrder) -> anyhow::Result<()> {
+    // Whoever may run this on the database proves nothing to us.
+    let actor = Actor::system();
     match order {
         KeysOrder::Create { name, scopes, expires_in } => {
             let expires_at = expires_in.map(|it| keys.clock.now().plus(it));
-            tell(&keys.create(NewKeyOrder { name, scopes, expires_at }).await?);
+            tell(&keys.create(NewKeyOrder { name, scopes, expires_at }, &actor).await?);
         }
         KeysOrder::List => list(keys).await?,
         KeysOrder::Rotate { key, overlap } => {
             let id = find(keys, &key).await?;
             let overlap = overlap.unwrap_or(OVERLAP);
-            tell(&keys.rotate(id, RotationOrder { overlap, expires_at: None }).await?);
+            tell(&keys.rotate(id, RotationOrder { overlap, expires_at: None }, &actor).await?);
         }
         KeysOrder::Revoke { key } => {
-            keys.revoke(find(keys, &key).await?).await?;
+            keys.revoke(find(keys, &key).await?, &actor).await?;
             eprintln!("flowker: {key} is revoked");
         }
     }

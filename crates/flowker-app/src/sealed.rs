@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use flowker_core::audit::AuditEvent;
 use flowker_core::id::ProviderConfigId;
 use flowker_core::json;
 use flowker_core::ports::{
@@ -100,8 +101,12 @@ impl SealedConfigs {
 
 #[async_trait]
 impl ProviderConfigStore for SealedConfigs {
-    async fn create(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
-        self.inner.create(self.seal(config)?).await
+    async fn create(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<ConfigWritten, StoreError> {
+        self.inner.create(self.seal(config)?, event).await
     }
 
     async fn get(&self, id: ProviderConfigId) -> Result<Option<ProviderConfig>, StoreError> {
@@ -114,20 +119,32 @@ impl ProviderConfigStore for SealedConfigs {
         Ok(ProviderConfigPage { items, has_more })
     }
 
-    async fn update(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
-        self.inner.update(self.seal(config)?).await
+    async fn update(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<ConfigWritten, StoreError> {
+        self.inner.update(self.seal(config)?, event).await
     }
 
-    async fn update_unused(&self, config: ProviderConfig) -> Result<UnusedWritten, StoreError> {
-        self.inner.update_unused(self.seal(config)?).await
+    async fn update_unused(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<UnusedWritten, StoreError> {
+        self.inner.update_unused(self.seal(config)?, event).await
     }
 
-    async fn delete_unused(&self, id: ProviderConfigId) -> Result<UnusedWritten, StoreError> {
-        self.inner.delete_unused(id).await
+    async fn delete_unused(
+        &self,
+        id: ProviderConfigId,
+        event: AuditEvent,
+    ) -> Result<UnusedWritten, StoreError> {
+        self.inner.delete_unused(id, event).await
     }
 
-    async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError> {
-        self.inner.delete(id).await
+    async fn delete(&self, id: ProviderConfigId, event: AuditEvent) -> Result<bool, StoreError> {
+        self.inner.delete(id, event).await
     }
 }
 
@@ -147,7 +164,7 @@ mod tests {
     async fn what_is_stored_is_sealed_and_opens_with_its_key_only() {
         let inner = MemoryStore::subject().stores.configs;
         let config = sample::config(1);
-        sealed(&inner, Some(KEY)).create(config.clone()).await.expect("stored");
+        sealed(&inner, Some(KEY)).create(config.clone(), sample::event()).await.expect("stored");
         let stored = inner.get(config.id).await.expect("read").expect("there");
         assert_eq!(stored.config.keys().collect::<Vec<_>>(), [SEALED]);
         let opened = sealed(&inner, Some(KEY)).get(config.id).await.expect("opened");
@@ -162,9 +179,12 @@ mod tests {
     async fn one_configuration_cannot_stand_in_for_another() {
         let inner = MemoryStore::subject().stores.configs;
         let (first, second) = (sample::config(1), sample::config(2));
-        sealed(&inner, Some(KEY)).create(first.clone()).await.expect("stored");
+        sealed(&inner, Some(KEY)).create(first.clone(), sample::event()).await.expect("stored");
         let stolen = inner.get(first.id).await.expect("read").expect("there").config;
-        inner.create(ProviderConfig { config: stolen, ..second.clone() }).await.expect("stored");
+        inner
+            .create(ProviderConfig { config: stolen, ..second.clone() }, sample::event())
+            .await
+            .expect("stored");
         assert!(sealed(&inner, Some(KEY)).get(second.id).await.is_err());
     }
 
@@ -172,12 +192,12 @@ mod tests {
     async fn what_was_stored_in_the_clear_is_read_and_sealed_when_it_is_written() {
         let inner = MemoryStore::subject().stores.configs;
         let config = sample::config(1);
-        sealed(&inner, None).create(config.clone()).await.expect("stored");
+        sealed(&inner, None).create(config.clone(), sample::event()).await.expect("stored");
         let store = sealed(&inner, Some(KEY));
         let mut read = store.get(config.id).await.expect("read").expect("there");
         assert_eq!(read.config, config.config);
         read.revision += 1;
-        store.update(read).await.expect("stored");
+        store.update(read, sample::event()).await.expect("stored");
         let stored = inner.get(config.id).await.expect("read").expect("there");
         assert!(stored.config.contains_key(SEALED));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use flowker_core::access::ApiKeyTable;
-use flowker_core::ports::IdempotencyStore;
+use flowker_core::ports::{AuditLog, IdempotencyStore};
 use flowker_core::routing::RouteTable;
 use flowker_http::{Limits, Server, Shutdown};
 use tokio::net::TcpListener;
@@ -34,6 +34,10 @@ const API_KEYS_POLL: Duration = Duration::from_millis(500);
 /// How often expired idempotency keys are forgotten, and how many in one write.
 const PURGE_INTERVAL: Duration = Duration::from_mins(1);
 const PURGE_BATCH: usize = 500;
+
+/// How often events are sealed into the audit log, which shows them then, and how many in one write.
+const SEAL_INTERVAL: Duration = Duration::from_millis(500);
+const SEAL_BATCH: usize = 500;
 
 /// How often the store is kept in order, and the pause between two pieces of that work.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_mins(10);
@@ -94,6 +98,8 @@ pub async fn run(
     tasks.spawn(chores.clone().run_until_cancelled_owned(Told::upkeep(metrics)));
     let housekeeping = keep_house(store.clone(), config.execution_retention);
     tasks.spawn(chores.clone().run_until_cancelled_owned(housekeeping));
+    let sealing = seal_audit_log(store.ports().audit);
+    tasks.spawn(chores.clone().run_until_cancelled_owned(sealing));
     let shutdown = Shutdown::new();
     let server = Server::new(app, limits(config));
     let server = tasks.spawn({
@@ -203,6 +209,33 @@ async fn purge_keys(keys: Arc<dyn IdempotencyStore>) {
                 Ok(_) => break,
                 Err(error) => {
                     warn!(error = format!("{:#}", anyhow::Error::from(error)), "expired keys stay");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Nothing is lost if it is stopped: what was written down is sealed after the next start.
+async fn seal_audit_log(audit: Arc<dyn AuditLog>) {
+    let mut ticks = interval(SEAL_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_failing = false;
+    loop {
+        ticks.tick().await;
+        loop {
+            match audit.seal(SEAL_BATCH).await {
+                Ok(SEAL_BATCH..) => is_failing = false,
+                Ok(_) => {
+                    is_failing = false;
+                    break;
+                }
+                Err(error) => {
+                    // Said once an outage, and not twice a second.
+                    if !std::mem::replace(&mut is_failing, true) {
+                        let error = format!("{:#}", anyhow::Error::from(error));
+                        warn!(error, "the audit log cannot be sealed, and is tried again");
+                    }
                     break;
                 }
             }

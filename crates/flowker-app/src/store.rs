@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use flowker_core::ports::{
-    ApiKeyStore, Archive, Clock, ExecutionStore, IdempotencyStore, ProviderConfigStore,
+    ApiKeyStore, Archive, AuditLog, Clock, ExecutionStore, IdempotencyStore, ProviderConfigStore,
     SharedValues, StoreError, WorkflowStore,
 };
 use flowker_postgres::{ConnectionUrl, PostgresStore};
@@ -48,6 +48,8 @@ pub struct Ports {
     pub api_keys: Arc<dyn ApiKeyStore>,
     /// What processes share.
     pub shared: Arc<dyn SharedValues>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditLog>,
 }
 
 impl Ports {
@@ -59,6 +61,7 @@ impl Ports {
             + ProviderConfigStore
             + ApiKeyStore
             + SharedValues
+            + AuditLog
             + Clone
             + 'static,
     {
@@ -69,7 +72,8 @@ impl Ports {
             workflows: store.clone(),
             configs: store.clone(),
             api_keys: store.clone(),
-            shared: store,
+            shared: store.clone(),
+            audit: store,
         }
     }
 }

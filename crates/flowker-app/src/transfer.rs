@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use flowker_core::archive::{Contents, Digest, ImportBegun, Kind, Lines, Reader, Record, Tally};
-use flowker_core::ports::{Archive, Clock};
+use flowker_core::ports::{Archive, AuditLog, Clock};
 use tokio::time::{Instant, sleep};
 
 use crate::config::{Config, Database};
@@ -31,6 +31,9 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 const SILENCE_PAUSE: Duration = Duration::from_secs(1);
 
+/// How many events of the audit log are sealed in one transaction.
+const SEAL_BATCH: usize = 500;
+
 /// How often a person is told how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -38,6 +41,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 pub async fn export(config: Config, target: Option<PathBuf>, force: bool) -> anyhow::Result<()> {
     let mut output = Output::open(target, force)?;
     let store = open_source(&config).await?;
+    seal(store.ports().audit.as_ref()).await?;
     let written = write_out(store.archive().as_ref(), &mut output).await?;
     output.finish()?;
     store.close().await;
@@ -99,6 +103,12 @@ async fn open_source(config: &Config) -> anyhow::Result<Store> {
 async fn open(config: &Config) -> anyhow::Result<Store> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Store::open(config, &clock).await
+}
+
+/// Seals what was audited last: only what is sealed is archived.
+async fn seal(audit: &dyn AuditLog) -> anyhow::Result<()> {
+    while 0 < audit.seal(SEAL_BATCH).await? {}
+    Ok(())
 }
 
 /// Writes everything that an archive holds.
@@ -258,6 +268,7 @@ fn counted(tally: &Tally) -> String {
             Kind::SharedValue => "shared values",
             Kind::Execution => "executions",
             Kind::Key => "idempotency keys",
+            Kind::AuditEntry => "audit entries",
         };
         format!("{} {what}", tally.count(kind))
     });

@@ -70,6 +70,8 @@ codes! {
     ProviderConfigEmpty "FLK-0298" "The config is empty.";
     ProviderConfigDescriptionTooLong "FLK-0299" "The description is longer than 500 bytes.";
     QueryInvalid "FLK-0304" "A query parameter is not valid.";
+    DateInvalid "FLK-0305" "A date is not RFC 3339.";
+    DateRangeInvalid "FLK-0308" "A range of dates ends before it begins.";
     PageSizeInvalid "FLK-0309" "The page size is outside 1 to 100.";
     SortOrderInvalid "FLK-0310" "The sort order is neither ASC nor DESC.";
     BaseUrlUnusable "FLK-0340" "The provider configuration has no usable base URL.";
@@ -91,6 +93,8 @@ codes! {
     IdempotencyKeyReused "FLK-0510" "The idempotency key was used with another request.";
     IdempotencyKeyMalformed "FLK-0511" "The Idempotency-Key header is malformed or repeated.";
     ExecutionState "FLK-0520" "The execution is already terminal, or not yet terminal.";
+    AuditEntryNotFound "FLK-0600" "There is no such entry in the audit log.";
+    AuditCursorInvalid "FLK-0610" "The cursor of the audit log cannot be used.";
     ApiKeyNotFound "FLK-0700" "There is no such API key.";
     ApiKeyNameTaken "FLK-0701" "Another API key has or had this name.";
     ApiKeyOver "FLK-0702" "The API key is revoked or has expired.";

@@ -64,6 +64,11 @@ id!(
     ReplicaId
 );
 
+id!(
+    /// One entry of the audit log.
+    AuditEventId
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

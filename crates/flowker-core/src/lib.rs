@@ -9,10 +9,12 @@
 pub mod access;
 pub mod actor;
 pub mod archive;
+pub mod audit;
 pub mod catalog;
 pub mod code;
 pub mod condition;
 pub mod decimal;
+pub mod digest;
 pub mod execution;
 pub mod id;
 pub mod idempotency;

@@ -8,6 +8,7 @@
 mod access;
 mod api_key;
 mod archive;
+mod audit;
 mod execution;
 mod idempotency;
 mod provider;
@@ -21,6 +22,7 @@ pub use access::{
 };
 pub use api_key::{ApiKey, ApiKeyPage, ApiKeyQuery, ApiKeyStore, ApiKeyWritten, PreviousKey};
 pub use archive::Archive;
+pub use audit::{AuditLog, AuditPage, AuditQuery};
 pub use execution::{
     Acceptance, Append, Backlog, CancelAnswer, Claim, ExecutionPage, ExecutionQuery, ExecutionSort,
     ExecutionStore, NewExecution, Precondition,
@@ -46,6 +48,7 @@ pub use {
     access::{MockAuthorizer, MockSecrets, MockTokenVerifier},
     api_key::MockApiKeyStore,
     archive::MockArchive,
+    audit::MockAuditLog,
     execution::MockExecutionStore,
     idempotency::MockIdempotencyStore,
     provider::MockProvider,

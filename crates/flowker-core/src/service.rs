@@ -4,6 +4,7 @@
 //! [`Refusal`](crate::refusal::Refusal) whose code says why nothing was done.
 
 mod api_keys;
+mod audit;
 mod catalog;
 mod connectivity;
 mod executions;
@@ -19,6 +20,7 @@ pub use api_keys::{
     ApiKeys, KEY_PREFIX, KEYS_MAX, KeyText, NewKey, NewKeyOrder, OVERLAP, OVERLAP_MAX,
     RotationOrder,
 };
+pub use audit::Audit;
 pub use catalog::check_executor_config;
 pub use connectivity::{ConnectivityReport, StageReport, StageStatus, Verdict};
 pub use executions::{Executions, NamedStep, StartOptions};

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
 
+use crate::actor::Actor;
 use crate::code::Code;
 use crate::idempotency::{Fingerprint, IdempotencyKey, KeyError};
 use crate::json;
@@ -152,12 +153,16 @@ impl Trigger {
     /// Order: route, token, rate, body, signature, decoding, JSON, schema, key, acceptance. A
     /// refusal means that nothing was started and the key was not used, unless its code is
     /// [`Code::StoreUnavailable`], which says so.
-    pub async fn receive(&self, delivery: &mut dyn Delivery) -> Result<Begun, Refusal> {
+    pub async fn receive(
+        &self,
+        delivery: &mut dyn Delivery,
+        actor: &Actor,
+    ) -> Result<Begun, Refusal> {
         let now = self.clock.now();
         let route = self.admit(delivery.head(), now).await?;
         let wait = preferred_wait(delivery.head().values("prefer"));
         let (input, claim) = self.read(&route, delivery, now).await?;
-        let begun = self.start(delivery.head(), now, &route, input, claim).await?;
+        let begun = self.start(delivery.head(), now, &route, input, claim, actor).await?;
         Ok(self.starter.wait(begun, wait).await)
     }
 
@@ -202,6 +207,7 @@ impl Trigger {
         route: &LiveRoute,
         input: Bytes,
         claim: Option<Claim>,
+        actor: &Actor,
     ) -> Result<Begun, Refusal> {
         let request = |route: &LiveRoute| StartRequest {
             workflow_id: route.route.workflow_id,
@@ -213,6 +219,7 @@ impl Trigger {
             precondition: Precondition::VersionActive,
             retry_of: None,
             trace: head.trace.clone(),
+            actor: actor.clone(),
         };
         if let Some(begun) = self.starter.start(request(route)).await? {
             return Ok(begun);

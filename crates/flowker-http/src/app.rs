@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use flowker_core::catalog::Catalog;
 use flowker_core::ports::{Clock, Tracer};
-use flowker_core::service::{ApiKeys, Executions, ProviderConfigs, Workflows};
+use flowker_core::service::{ApiKeys, Audit, Executions, ProviderConfigs, Workflows};
 use flowker_core::trigger::Trigger;
 
 use crate::access::Access;
@@ -24,6 +24,8 @@ pub struct App {
     pub executions: Executions,
     /// Provider configurations.
     pub provider_configs: ProviderConfigs,
+    /// The audit log.
+    pub audit: Audit,
     /// What workflows can be built from.
     pub catalog: Arc<Catalog>,
     /// API keys.

@@ -185,6 +185,9 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         | Code::ProviderConfigEmpty
         | Code::ProviderConfigDescriptionTooLong
         | Code::QueryInvalid
+        | Code::DateInvalid
+        | Code::DateRangeInvalid
+        | Code::AuditCursorInvalid
         | Code::PageSizeInvalid
         | Code::SortOrderInvalid
         | Code::IdempotencyKeyMissing
@@ -204,6 +207,7 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         | Code::ProviderUnknown
         | Code::RouteNotFound
         | Code::ExecutionNotFound
+        | Code::AuditEntryNotFound
         | Code::ApiKeyNotFound => StatusCode::NOT_FOUND,
         Code::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
         Code::WorkflowNameTaken

@@ -47,7 +47,6 @@ pub(crate) struct Call {
     pub argument: String,
     pub remote_ip: IpAddr,
     /// Who calls, for the record.
-    #[expect(dead_code, reason = "the audit log reads it")]
     pub actor: Actor,
     pub request_id: HeaderValue,
     /// The trace that it belongs to.
@@ -74,7 +73,7 @@ impl Call {
     }
 
     /// Reads the document of a management request. The call is then without a body.
-    async fn document(self) -> Result<(Arc<Door>, Document), Failure> {
+    async fn document(self) -> Result<(Arc<Door>, Actor, Document), Failure> {
         let document = body::read_document(
             self.body,
             &self.parts.headers,
@@ -83,16 +82,16 @@ impl Call {
             None,
         );
         let document = document.await?;
-        Ok((self.door, document))
+        Ok((self.door, self.actor, document))
     }
 
     /// The same, where a request without a body asks for what is usual.
-    async fn optional_document(self) -> Result<(Arc<Door>, Value), Failure> {
+    async fn optional_document(self) -> Result<(Arc<Door>, Actor, Value), Failure> {
         if self.body.is_end_stream() {
-            return Ok((self.door, Value::Null));
+            return Ok((self.door, self.actor, Value::Null));
         }
-        let (door, document) = self.document().await?;
-        Ok((door, document.value))
+        let (door, actor, document) = self.document().await?;
+        Ok((door, actor, document.value))
     }
 }
 

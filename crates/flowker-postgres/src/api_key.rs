@@ -1,8 +1,11 @@
 //! API keys.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use flowker_core::access::{KeyDigest, Scopes};
 use flowker_core::archive::Record;
+use flowker_core::audit::AuditEvent;
 use flowker_core::id::ApiKeyId;
 use flowker_core::ports::{
     ApiKey, ApiKeyPage, ApiKeyQuery, ApiKeyStore, ApiKeyWritten, PreviousKey, StoreError,
@@ -12,15 +15,28 @@ use tokio_postgres::types::Type;
 
 use crate::PostgresStore;
 use crate::archive::Listing;
+use crate::audit::Note;
+use crate::db::Undo;
 use crate::named::{Pages, pages};
 use crate::row::{self, Columns, Moment, Values, escaped, one, refs};
 use crate::statement::Statement;
 
 #[async_trait]
 impl ApiKeyStore for PostgresStore {
-    async fn create(&self, key: ApiKey) -> Result<ApiKeyWritten, StoreError> {
-        let rows = self.inner.db.write(&INSERT, &refs(&values(&key))).await?;
-        Ok(if rows.is_empty() { ApiKeyWritten::NameTaken } else { ApiKeyWritten::Done })
+    async fn create(&self, key: ApiKey, event: AuditEvent) -> Result<ApiKeyWritten, StoreError> {
+        let (db, change) = (&self.inner.db, Arc::new((values(&key), Note::of(&event))));
+        db.transact(|session| {
+            let change = Arc::clone(&change);
+            Box::pin(async move {
+                let (values, note) = &*change;
+                if session.query(&INSERT, &refs(values)).await?.is_empty() {
+                    return Err(Undo::Answer(ApiKeyWritten::NameTaken));
+                }
+                note.write(session).await?;
+                Ok(ApiKeyWritten::Done)
+            })
+        })
+        .await
     }
 
     async fn get(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
@@ -34,28 +50,22 @@ impl ApiKeyStore for PostgresStore {
         Ok(ApiKeyPage { items: rows.iter().map(read).collect::<Result<_, _>>()?, has_more })
     }
 
-    async fn update(&self, key: ApiKey) -> Result<ApiKeyWritten, StoreError> {
+    async fn update(&self, key: ApiKey, event: AuditEvent) -> Result<ApiKeyWritten, StoreError> {
         let Some(before) = key.revision.checked_sub(1) else { return Ok(ApiKeyWritten::Stale) };
-        let (digest, until) = previous(&key);
-        let rows = self
-            .inner
-            .db
-            .write(
-                &REPLACE,
-                &[
-                    key.id.as_uuid(),
-                    &row::integer(before),
-                    &key.digest.as_bytes().as_slice(),
-                    &digest,
-                    &until,
-                    &Moment(key.updated_at),
-                    &key.rotated_at.map(Moment),
-                    &key.expires_at.map(Moment),
-                    &key.revoked_at.map(Moment),
-                ],
-            )
-            .await?;
-        Ok(if rows.is_empty() { ApiKeyWritten::Stale } else { ApiKeyWritten::Done })
+        let db = &self.inner.db;
+        let change = Arc::new((replacement(&key, before), Note::of(&event)));
+        db.transact(|session| {
+            let change = Arc::clone(&change);
+            Box::pin(async move {
+                let (values, note) = &*change;
+                if session.query(&REPLACE, &refs(values)).await?.is_empty() {
+                    return Err(Undo::Answer(ApiKeyWritten::Stale));
+                }
+                note.write(session).await?;
+                Ok(ApiKeyWritten::Done)
+            })
+        })
+        .await
     }
 
     async fn unrevoked(&self) -> Result<Vec<ApiKey>, StoreError> {
@@ -230,3 +240,19 @@ static REPLACE: Statement = Statement {
         Type::TIMESTAMPTZ,
     ],
 };
+
+/// What [`REPLACE`] is given.
+fn replacement(key: &ApiKey, before: u64) -> Values {
+    let (digest, until) = previous(key);
+    vec![
+        Box::new(*key.id.as_uuid()),
+        Box::new(row::integer(before)),
+        Box::new(key.digest.as_bytes().to_vec()),
+        Box::new(digest),
+        Box::new(until),
+        Box::new(Moment(key.updated_at)),
+        Box::new(key.rotated_at.map(Moment)),
+        Box::new(key.expires_at.map(Moment)),
+        Box::new(key.revoked_at.map(Moment)),
+    ]
+}

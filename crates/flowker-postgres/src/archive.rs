@@ -18,7 +18,7 @@ use crate::execution::archived as executions;
 use crate::row::{self, Columns, Values, escaped, one, refs};
 use crate::statement::Statement;
 use crate::workflow::archived as workflows;
-use crate::{api_key, idempotency, provider_config, shared};
+use crate::{api_key, audit, idempotency, provider_config, shared};
 
 #[async_trait]
 impl Archive for PostgresStore {
@@ -118,7 +118,9 @@ static IS_EMPTY: Statement = Statement {
            AND NOT EXISTS (SELECT 1 FROM api_keys)
            AND NOT EXISTS (SELECT 1 FROM shared_values WHERE name <> $1)
            AND NOT EXISTS (SELECT 1 FROM executions)
-           AND NOT EXISTS (SELECT 1 FROM idempotency_keys) AS is_empty",
+           AND NOT EXISTS (SELECT 1 FROM idempotency_keys)
+           AND NOT EXISTS (SELECT 1 FROM audit_pending)
+           AND NOT EXISTS (SELECT 1 FROM audit_entries) AS is_empty",
     types: &[Type::TEXT],
 };
 
@@ -178,6 +180,7 @@ fn listing(kind: Kind) -> Listing {
         Kind::ProviderConfig => provider_config::LISTING,
         Kind::ApiKey => api_key::LISTING,
         Kind::Key => idempotency::LISTING,
+        Kind::AuditEntry => audit::LISTING,
         // Executions are listed apart, with their journals.
         Kind::SharedValue | Kind::Execution => SHARED_VALUES,
     }
@@ -214,6 +217,7 @@ fn bounds(place: &Place) -> Values {
         Place::SharedValue(name) => vec![text(name), text(ImportMark::NAME)],
         Place::Execution(id) => vec![Box::new(*id.as_uuid())],
         Place::Key(id, key) => vec![Box::new(*id.as_uuid()), text(key.as_str())],
+        Place::AuditEntry(sequence) => vec![Box::new(row::integer(*sequence))],
     }
 }
 
@@ -228,6 +232,7 @@ fn start(kind: Kind) -> Values {
         Kind::Route => vec![empty(), empty()],
         Kind::SharedValue => vec![Box::new(None::<String>), Box::new(ImportMark::NAME)],
         Kind::Key => vec![Box::new(Uuid::nil()), empty()],
+        Kind::AuditEntry => vec![Box::new(0_i64)],
     }
 }
 
@@ -246,17 +251,19 @@ async fn write(session: &Session, records: &[Record]) -> Result<bool, Undo<bool>
     if mark.is_none_or(|mark| mark.is_finished) {
         return Err(Undo::Answer(false));
     }
-    let (mut executions, mut keys) = (Vec::new(), Vec::new());
+    let (mut executions, mut keys, mut entries) = (Vec::new(), Vec::new(), Vec::new());
     let mut has_routes = false;
     for record in records {
         match record {
             Record::Execution(it) => executions.push(it),
             Record::Key(it) => keys.push(it),
+            Record::AuditEntry(it) => entries.push(it),
             record => has_routes |= restore(session, record).await? && record.kind() == Kind::Route,
         }
     }
     executions::restore(session, &executions).await?;
     idempotency::restore(session, &keys).await?;
+    audit::restore(session, &entries).await?;
     if has_routes {
         workflows::announce_routes(session).await?;
     }
@@ -276,7 +283,7 @@ async fn restore(session: &Session, record: &Record) -> Result<bool, Undo<bool>>
         Record::ProviderConfig(it) => provider_config::insertion(it),
         Record::ApiKey(it) => api_key::insertion(it),
         Record::SharedValue(it) => (&shared::KEEP, shared::values(&it.name, it.value.clone())),
-        Record::Execution(_) | Record::Key(_) => return Ok(false),
+        Record::Execution(_) | Record::Key(_) | Record::AuditEntry(_) => return Ok(false),
     };
     match session.query(statement, &refs(&values)).await {
         Ok(rows) if rows.is_empty() => Err(taken(&place).into()),
@@ -304,7 +311,7 @@ async fn get(session: &Session, place: &Place) -> Result<Option<Record>, Undo<bo
         Place::ProviderConfig(_) => &provider_config::GET,
         Place::ApiKey(_) => &api_key::GET,
         Place::SharedValue(_) => &GET_SHARED,
-        Place::Execution(_) | Place::Key(..) => return Ok(None),
+        Place::Execution(_) | Place::Key(..) | Place::AuditEntry(_) => return Ok(None),
     };
     let rows = session.query(statement, &refs(&bounds(place))).await?;
     let read = listing(place.kind()).read;

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use flowker_core::actor::Actor;
 use flowker_core::execution::{Entry, Execution, Fence, Owned, Summary};
 use flowker_core::id::{ExecutionId, ReplicaId, WorkflowId};
 use flowker_core::ports::{
@@ -107,8 +108,13 @@ impl ExecutionStore for PostgresStore {
         ownership::load(&self.inner.db, id, fence).await
     }
 
-    async fn cancel(&self, id: ExecutionId, at: Timestamp) -> Result<CancelAnswer, StoreError> {
-        end::cancel(&self.inner.db, id, at).await
+    async fn cancel(
+        &self,
+        id: ExecutionId,
+        at: Timestamp,
+        actor: &Actor,
+    ) -> Result<CancelAnswer, StoreError> {
+        end::cancel(&self.inner.db, id, at, actor).await
     }
 
     async fn get(&self, id: ExecutionId) -> Result<Option<Summary>, StoreError> {

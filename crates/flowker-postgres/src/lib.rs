@@ -20,6 +20,7 @@
 
 mod api_key;
 mod archive;
+mod audit;
 mod connect;
 mod db;
 mod error;

@@ -1,7 +1,10 @@
 //! Provider configurations.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use flowker_core::archive::Record;
+use flowker_core::audit::AuditEvent;
 use flowker_core::id::ProviderConfigId;
 use flowker_core::json;
 use flowker_core::ports::{
@@ -14,6 +17,7 @@ use tokio_postgres::types::Type;
 
 use crate::PostgresStore;
 use crate::archive::Listing;
+use crate::audit::Note;
 use crate::db::{Session, Undo};
 use crate::error::is_duplicate;
 use crate::named::{Pages, pages};
@@ -23,9 +27,24 @@ use crate::workflow;
 
 #[async_trait]
 impl ProviderConfigStore for PostgresStore {
-    async fn create(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
-        let rows = self.inner.db.write(&INSERT, &refs(&values(&config))).await?;
-        Ok(if rows.is_empty() { ConfigWritten::NameTaken } else { ConfigWritten::Done })
+    async fn create(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<ConfigWritten, StoreError> {
+        let (config, note) = (Arc::new(values(&config)), Arc::new(Note::of(&event)));
+        let db = &self.inner.db;
+        db.transact(|session| {
+            let (config, note) = (Arc::clone(&config), Arc::clone(&note));
+            Box::pin(async move {
+                if session.query(&INSERT, &refs(&config)).await?.is_empty() {
+                    return Err(Undo::Answer(ConfigWritten::NameTaken));
+                }
+                note.write(session).await?;
+                Ok(ConfigWritten::Done)
+            })
+        })
+        .await
     }
 
     async fn get(&self, id: ProviderConfigId) -> Result<Option<ProviderConfig>, StoreError> {
@@ -48,54 +67,78 @@ impl ProviderConfigStore for PostgresStore {
         Ok(ProviderConfigPage { items: rows.iter().map(read).collect::<Result<_, _>>()?, has_more })
     }
 
-    async fn update(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
+    async fn update(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<ConfigWritten, StoreError> {
         let Some(before) = config.revision.checked_sub(1) else { return Ok(ConfigWritten::Stale) };
-        let documents = Documents::of(&config);
-        let written = self
-            .inner
-            .db
-            .write(
-                &REPLACE,
-                &[
-                    config.id.as_uuid(),
-                    &row::integer(before),
-                    &escaped(&config.name),
-                    &config.status.as_str(),
-                    &Moment(config.updated_at),
-                    &config.description.as_deref().map(escaped),
-                    &documents.metadata,
-                    &documents.config,
-                ],
-            )
-            .await;
-        match written {
-            Ok(rows) if rows.is_empty() => Ok(ConfigWritten::Stale),
-            Ok(_) => Ok(ConfigWritten::Done),
+        let (db, note) = (&self.inner.db, Arc::new(Note::of(&event)));
+        let values = Arc::new(replacement(&config, before));
+        let written = db.transact(|session| {
+            let (values, note) = (Arc::clone(&values), Arc::clone(&note));
+            Box::pin(async move {
+                if session.query(&REPLACE, &refs(&values)).await?.is_empty() {
+                    return Err(Undo::Answer(ConfigWritten::Stale));
+                }
+                note.write(session).await?;
+                Ok(ConfigWritten::Done)
+            })
+        });
+        match written.await {
             Err(error) if is_duplicate(&error) => Ok(ConfigWritten::NameTaken),
-            Err(error) => Err(error),
+            written => written,
         }
     }
 
-    async fn update_unused(&self, config: ProviderConfig) -> Result<UnusedWritten, StoreError> {
-        let db = &self.inner.db;
-        db.transact(|session| Box::pin(update_unused(session, config.clone()))).await
+    async fn update_unused(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<UnusedWritten, StoreError> {
+        let (db, note) = (&self.inner.db, Arc::new(Note::of(&event)));
+        db.transact(|session| {
+            let (config, note) = (config.clone(), Arc::clone(&note));
+            Box::pin(async move {
+                let written = update_unused(session, config).await?;
+                note.write(session).await?;
+                Ok(written)
+            })
+        })
+        .await
     }
 
-    async fn delete_unused(&self, id: ProviderConfigId) -> Result<UnusedWritten, StoreError> {
-        let db = &self.inner.db;
+    async fn delete_unused(
+        &self,
+        id: ProviderConfigId,
+        event: AuditEvent,
+    ) -> Result<UnusedWritten, StoreError> {
+        let (db, note) = (&self.inner.db, Arc::new(Note::of(&event)));
         db.transact(|session| {
+            let note = Arc::clone(&note);
             Box::pin(async move {
                 lock_unused(session, id, None).await?;
                 session.query(&DELETE, &[id.as_uuid()]).await?;
+                note.write(session).await?;
                 Ok(UnusedWritten::Done)
             })
         })
         .await
     }
 
-    async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError> {
-        let rows = self.inner.db.write(&DELETE, &[id.as_uuid()]).await?;
-        Ok(!rows.is_empty())
+    async fn delete(&self, id: ProviderConfigId, event: AuditEvent) -> Result<bool, StoreError> {
+        let (db, note) = (&self.inner.db, Arc::new(Note::of(&event)));
+        db.transact(|session| {
+            let note = Arc::clone(&note);
+            Box::pin(async move {
+                if session.query(&DELETE, &[id.as_uuid()]).await?.is_empty() {
+                    return Err(Undo::Answer(false));
+                }
+                note.write(session).await?;
+                Ok(true)
+            })
+        })
+        .await
     }
 }
 
@@ -147,22 +190,7 @@ async fn update_unused(
         return Err(Undo::Answer(UnusedWritten::Stale));
     };
     lock_unused(session, config.id, Some(before)).await?;
-    let documents = Documents::of(&config);
-    session
-        .query(
-            &REPLACE,
-            &[
-                config.id.as_uuid(),
-                &row::integer(before),
-                &escaped(&config.name),
-                &config.status.as_str(),
-                &Moment(config.updated_at),
-                &config.description.as_deref().map(escaped),
-                &documents.metadata,
-                &documents.config,
-            ],
-        )
-        .await?;
+    session.query(&REPLACE, &refs(&replacement(&config, before))).await?;
     Ok(UnusedWritten::Done)
 }
 
@@ -214,6 +242,22 @@ fn values(config: &ProviderConfig) -> Values {
         Box::new(config.status.as_str()),
         Box::new(row::integer(config.revision)),
         Box::new(Moment(config.created_at)),
+        Box::new(Moment(config.updated_at)),
+        Box::new(description.map(|text| escaped(text).into_owned())),
+        Box::new(metadata),
+        Box::new(settings),
+    ]
+}
+
+/// What [`REPLACE`] is given.
+fn replacement(config: &ProviderConfig, before: u64) -> Values {
+    let Documents { metadata, config: settings } = Documents::of(config);
+    let description = config.description.as_deref();
+    vec![
+        Box::new(*config.id.as_uuid()),
+        Box::new(row::integer(before)),
+        Box::new(escaped(&config.name).into_owned()),
+        Box::new(config.status.as_str()),
         Box::new(Moment(config.updated_at)),
         Box::new(description.map(|text| escaped(text).into_owned())),
         Box::new(metadata),

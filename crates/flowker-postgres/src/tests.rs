@@ -20,12 +20,12 @@ use flowker_testkit::{Stores, sample};
 /// Stores the first sample, and activates it with a route.
 async fn active_workflow(stores: &Stores) -> Workflow {
     let workflow = sample::workflow(1);
-    stores.workflows.create(workflow.clone()).await.expect("create");
+    stores.workflows.create(workflow.clone(), sample::event()).await.expect("create");
     let (id, revision) = (workflow.id, workflow.revision);
     let routes = vec![sample::route(1)];
     let activation =
         Activation { id, revision, routes, configs: Vec::new(), at: sample::moment(1_000) };
-    match stores.workflows.activate(activation).await.expect("activate") {
+    match stores.workflows.activate(activation, sample::event()).await.expect("activate") {
         WorkflowWritten::Done(workflow) => workflow,
         other => panic!("it is active, not {other:?}"),
     }

@@ -6,7 +6,10 @@ mod uses;
 
 pub(crate) use uses::users;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use flowker_core::audit::AuditEvent;
 use flowker_core::id::WorkflowId;
 use flowker_core::json;
 use flowker_core::ports::{
@@ -19,6 +22,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::PostgresStore;
+use crate::audit::Note;
 use crate::db::{Session, Undo};
 use crate::error::is_duplicate;
 use crate::named::{Pages, pages};
@@ -27,13 +31,26 @@ use crate::statement::Statement;
 
 #[async_trait]
 impl WorkflowStore for PostgresStore {
-    async fn create(&self, workflow: Workflow) -> Result<WorkflowWritten, StoreError> {
-        let rows = self.inner.db.write(&INSERT, &refs(&values(&workflow))).await?;
-        Ok(if rows.is_empty() {
-            WorkflowWritten::NameTaken
-        } else {
-            WorkflowWritten::Done(workflow)
+    async fn create(
+        &self,
+        workflow: Workflow,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError> {
+        let (db, note) = (&self.inner.db, Arc::new(Note::of(&event)));
+        let values = Arc::new(values(&workflow));
+        let workflow = Arc::new(workflow);
+        db.transact(|session| {
+            let (values, note) = (Arc::clone(&values), Arc::clone(&note));
+            let workflow = Arc::clone(&workflow);
+            Box::pin(async move {
+                if session.query(&INSERT, &refs(&values)).await?.is_empty() {
+                    return Err(Undo::Answer(WorkflowWritten::NameTaken));
+                }
+                note.write(session).await?;
+                Ok(WorkflowWritten::Done(Workflow::clone(&workflow)))
+            })
         })
+        .await
     }
 
     async fn get(&self, id: WorkflowId) -> Result<Option<Workflow>, StoreError> {
@@ -49,50 +66,86 @@ impl WorkflowStore for PostgresStore {
         Ok(WorkflowPage { items: rows.iter().map(read).collect::<Result<_, _>>()?, has_more })
     }
 
-    async fn update(&self, workflow: Workflow) -> Result<WorkflowWritten, StoreError> {
+    async fn update(
+        &self,
+        workflow: Workflow,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError> {
         let Some(before) = workflow.revision.checked_sub(1) else {
             return Ok(WorkflowWritten::Stale);
         };
-        let documents = Documents::of(&workflow);
-        let written = self
-            .inner
-            .db
-            .write(
-                &REPLACE,
-                &[
-                    workflow.id.as_uuid(),
-                    &row::integer(before),
-                    &escaped(&workflow.name),
-                    &Moment(workflow.updated_at),
-                    &workflow.description.as_deref().map(escaped),
-                    &documents.metadata,
-                    &documents.definition,
-                ],
-            )
-            .await;
-        match written {
-            Ok(rows) => match rows.first() {
-                Some(row) => Ok(WorkflowWritten::Done(read(row)?)),
-                None => Ok(WorkflowWritten::Stale),
-            },
+        let (db, note) = (&self.inner.db, Arc::new(Note::of(&event)));
+        let values = Arc::new(replacement(&workflow, before));
+        let updated = db.transact(|session| {
+            let (values, note) = (Arc::clone(&values), Arc::clone(&note));
+            Box::pin(async move {
+                let Some(workflow) = written(&session.query(&REPLACE, &refs(&values)).await?)?
+                else {
+                    return Err(Undo::Answer(WorkflowWritten::Stale));
+                };
+                note.write(session).await?;
+                Ok(WorkflowWritten::Done(workflow))
+            })
+        });
+        match updated.await {
             Err(error) if is_duplicate(&error) => Ok(WorkflowWritten::NameTaken),
-            Err(error) => Err(error),
+            updated => updated,
         }
     }
 
-    async fn activate(&self, activation: Activation) -> Result<WorkflowWritten, StoreError> {
-        let db = &self.inner.db;
-        db.transact(|session| Box::pin(activate(session, activation.clone()))).await
+    async fn activate(
+        &self,
+        activation: Activation,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError> {
+        let (db, note) = (&self.inner.db, Arc::new(Note::of(&event)));
+        db.transact(|session| {
+            let (activation, note) = (activation.clone(), Arc::clone(&note));
+            Box::pin(async move {
+                let activated = activate(session, activation).await?;
+                note.write(session).await?;
+                Ok(activated)
+            })
+        })
+        .await
     }
 
-    async fn transition(&self, transition: Transition) -> Result<WorkflowWritten, StoreError> {
-        let db = &self.inner.db;
-        db.transact(|session| Box::pin(change_status(session, transition))).await
+    async fn transition(
+        &self,
+        transition: Transition,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError> {
+        let (db, note) = (&self.inner.db, Arc::new(Note::of(&event)));
+        db.transact(|session| {
+            let note = Arc::clone(&note);
+            Box::pin(async move {
+                let changed = change_status(session, transition).await?;
+                note.write(session).await?;
+                Ok(changed)
+            })
+        })
+        .await
     }
 
-    async fn delete(&self, id: WorkflowId, revision: u64) -> Result<bool, StoreError> {
-        let rows = self.inner.db.write(&DELETE, &[id.as_uuid(), &row::integer(revision)]).await?;
-        Ok(!rows.is_empty())
+    async fn delete(
+        &self,
+        id: WorkflowId,
+        revision: u64,
+        event: AuditEvent,
+    ) -> Result<bool, StoreError> {
+        let (db, note) = (&self.inner.db, Arc::new(Note::of(&event)));
+        db.transact(|session| {
+            let note = Arc::clone(&note);
+            Box::pin(async move {
+                let rows = session.query(&DELETE, &[id.as_uuid(), &row::integer(revision)]).await?;
+                if rows.is_empty() {
+                    return Err(Undo::Answer(false));
+                }
+                note.write(session).await?;
+                Ok(true)
+            })
+        })
+        .await
     }
 
     async fn version(
@@ -188,6 +241,21 @@ fn values(workflow: &Workflow) -> Values {
         Box::new(row::integer(workflow.revision)),
         Box::new(i64::from(workflow.version)),
         Box::new(Moment(workflow.created_at)),
+        Box::new(Moment(workflow.updated_at)),
+        Box::new(description.map(|text| escaped(text).into_owned())),
+        Box::new(metadata),
+        Box::new(definition),
+    ]
+}
+
+/// What [`REPLACE`] is given.
+fn replacement(workflow: &Workflow, before: u64) -> Values {
+    let Documents { metadata, definition } = Documents::of(workflow);
+    let description = workflow.description.as_deref();
+    vec![
+        Box::new(*workflow.id.as_uuid()),
+        Box::new(row::integer(before)),
+        Box::new(escaped(&workflow.name).into_owned()),
         Box::new(Moment(workflow.updated_at)),
         Box::new(description.map(|text| escaped(text).into_owned())),
         Box::new(metadata),

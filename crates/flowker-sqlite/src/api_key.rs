@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use flowker_core::access::{KeyDigest, Scopes};
+use flowker_core::audit::AuditEvent;
 use flowker_core::id::ApiKeyId;
 use flowker_core::ports::{
     ApiKey, ApiKeyPage, ApiKeyQuery, ApiKeyStore, ApiKeyWritten, PreviousKey, StoreError,
@@ -10,16 +11,21 @@ use flowker_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::SqliteStore;
+use crate::audit::Note;
 use crate::error::Of;
 use crate::named::{Pages, pages};
 use crate::row;
 
 #[async_trait]
 impl ApiKeyStore for SqliteStore {
-    async fn create(&self, key: ApiKey) -> Result<ApiKeyWritten, StoreError> {
-        self.transact(move |db, _| {
-            let is_new = restore(db, &key)?;
-            Ok(if is_new { ApiKeyWritten::Done } else { ApiKeyWritten::NameTaken })
+    async fn create(&self, key: ApiKey, event: AuditEvent) -> Result<ApiKeyWritten, StoreError> {
+        let note = Note::of(&event);
+        self.transact(move |db, now| {
+            if !restore(db, &key)? {
+                return Ok(ApiKeyWritten::NameTaken);
+            }
+            note.write(db, now)?;
+            Ok(ApiKeyWritten::Done)
         })
         .await
     }
@@ -39,8 +45,16 @@ impl ApiKeyStore for SqliteStore {
         .await
     }
 
-    async fn update(&self, key: ApiKey) -> Result<ApiKeyWritten, StoreError> {
-        self.transact(move |db, _| update(db, &key)).await
+    async fn update(&self, key: ApiKey, event: AuditEvent) -> Result<ApiKeyWritten, StoreError> {
+        let note = Note::of(&event);
+        self.transact(move |db, now| {
+            let written = update(db, &key)?;
+            if written == ApiKeyWritten::Done {
+                note.write(db, now)?;
+            }
+            Ok(written)
+        })
+        .await
     }
 
     async fn unrevoked(&self) -> Result<Vec<ApiKey>, StoreError> {

@@ -17,7 +17,7 @@ use crate::SqliteStore;
 use crate::error::Of;
 use crate::execution::archived as executions;
 use crate::workflow::archived as workflows;
-use crate::{api_key, idempotency, provider_config, row, shared};
+use crate::{api_key, audit, idempotency, provider_config, row, shared};
 
 #[async_trait]
 impl Archive for SqliteStore {
@@ -89,7 +89,9 @@ const IS_EMPTY: &str = "\
        AND NOT EXISTS (SELECT 1 FROM api_keys)
        AND NOT EXISTS (SELECT 1 FROM shared_values WHERE name <> ?1)
        AND NOT EXISTS (SELECT 1 FROM executions)
-       AND NOT EXISTS (SELECT 1 FROM idempotency_keys)";
+       AND NOT EXISTS (SELECT 1 FROM idempotency_keys)
+       AND NOT EXISTS (SELECT 1 FROM audit_pending)
+       AND NOT EXISTS (SELECT 1 FROM audit_entries)";
 
 fn is_empty(db: &Connection) -> Result<bool, StoreError> {
     db.prepare_cached(IS_EMPTY)
@@ -188,6 +190,12 @@ const fn places_of(kind: Kind) -> Places {
                 Ok(Place::Key(id, IdempotencyKey::from_stored(row.get("key")?)))
             },
         },
+        Kind::AuditEntry => Places {
+            table: "audit_entries",
+            statement: "SELECT sequence FROM audit_entries \
+                        WHERE ?1 < sequence ORDER BY sequence LIMIT ?3",
+            read: |row| Ok(Place::AuditEntry(row::natural(row, "sequence")?)),
+        },
     }
 }
 
@@ -217,6 +225,7 @@ fn bounds(place: &Place) -> (Value, Value) {
         Place::SharedValue(name) => (text(name), text(ImportMark::NAME)),
         Place::Execution(it) => (id(it.as_uuid()), Value::Null),
         Place::Key(it, key) => (id(it.as_uuid()), text(key.as_str())),
+        Place::AuditEntry(sequence) => (Value::Integer(row::integer(*sequence)), Value::Null),
     }
 }
 
@@ -225,6 +234,7 @@ fn start(kind: Kind) -> (Value, Value) {
     match kind {
         Kind::SharedValue => (Value::Null, Value::Text(ImportMark::NAME.to_owned())),
         Kind::Route => (Value::Text(String::new()), Value::Text(String::new())),
+        Kind::AuditEntry => (Value::Integer(0), Value::Null),
         _ => (Value::Blob(Vec::new()), Value::Integer(0)),
     }
 }
@@ -240,6 +250,7 @@ fn get(db: &Connection, place: &Place) -> Result<Option<Record>, StoreError> {
             .map(|value| Record::SharedValue(SharedValue { name: name.clone(), value })),
         Place::Execution(id) => executions::get(db, *id)?.map(Record::Execution),
         Place::Key(id, key) => idempotency::archived(db, *id, key)?.map(Record::Key),
+        Place::AuditEntry(sequence) => audit::archived(db, *sequence)?.map(Record::AuditEntry),
     })
 }
 
@@ -262,6 +273,7 @@ fn write(db: &Connection, record: &Record) -> Result<(), StoreError> {
             Record::SharedValue(it) => shared::insert(db, &it.name, &it.value).map(|()| true)?,
             Record::Execution(it) => executions::restore(db, it).map(|()| true)?,
             Record::Key(it) => idempotency::restore(db, it).map(|()| true)?,
+            Record::AuditEntry(it) => audit::restore(db, it)?,
         },
     };
     if is_free { Ok(()) } else { Err(StoreError::corrupt(place.to_string(), Taken)) }

@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use flowker_core::execution::{Entry, Execution, Fence, Owned, Summary};
+use flowker_core::actor::Actor;
+use flowker_core::audit::AuditEvent;
+use flowker_core::execution::{Entry, Execution, Fence, Outcome, Owned, Summary};
 use flowker_core::id::{ExecutionId, ReplicaId, WorkflowId};
 use flowker_core::ports::{
     Acceptance, Append, Backlog, CancelAnswer, ExecutionPage, ExecutionQuery, ExecutionStore,
@@ -24,16 +26,19 @@ use flowker_core::trace::TraceContext;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::SqliteStore;
+use crate::audit::Note;
 use crate::error::Of;
 use crate::row;
 
 use accept::Accepted;
+use end::NewEnd;
 use journal::NewEntries;
 
 #[async_trait]
 impl ExecutionStore for SqliteStore {
     async fn accept(&self, new: NewExecution) -> Result<Acceptance, StoreError> {
-        match self.transact(move |db, now| accept::accept(db, now, &new)).await? {
+        let note = Note::of(&AuditEvent::execution_started(&new.execution, &new.actor));
+        match self.transact(move |db, now| accept::accept(db, now, &new, &note)).await? {
             Accepted::Own => Ok(Acceptance::Accepted),
             // Read here, so that no outcome is parsed where everybody waits.
             Accepted::Before(id) => {
@@ -47,9 +52,9 @@ impl ExecutionStore for SqliteStore {
     async fn append(&self, append: Append) -> Result<(), StoreError> {
         let Append { id, fence, position, entries, end } = append;
         let entries = NewEntries::of(position, &entries);
-        let end = end.map(|(outcome, at)| end::NewOutcome::of(&outcome, at));
-        let written = self.transact(move |db, _| match &end {
-            Some(outcome) => end::append(db, id, fence, &entries, outcome),
+        let end = end.map(|(outcome, at)| NewEnd::of(id, &outcome, at, &Actor::system()));
+        let written = self.transact(move |db, now| match &end {
+            Some(end) => end::append(db, now, fence, &entries, end),
             None => journal::append_fenced(db, id, fence, &entries),
         });
         written.await?.then_some(()).ok_or(StoreError::Superseded)
@@ -108,8 +113,14 @@ impl ExecutionStore for SqliteStore {
         .await
     }
 
-    async fn cancel(&self, id: ExecutionId, at: Timestamp) -> Result<CancelAnswer, StoreError> {
-        self.transact(move |db, _| end::cancel(db, id, at)).await
+    async fn cancel(
+        &self,
+        id: ExecutionId,
+        at: Timestamp,
+        actor: &Actor,
+    ) -> Result<CancelAnswer, StoreError> {
+        let end = NewEnd::of(id, &Outcome::Cancelled, at, actor);
+        self.transact(move |db, now| end::cancel(db, now, &end)).await
     }
 
     async fn get(&self, id: ExecutionId) -> Result<Option<Summary>, StoreError> {

@@ -23,6 +23,7 @@
 
 mod api_key;
 mod archive;
+mod audit;
 mod checkpoint;
 mod error;
 mod execution;
@@ -88,6 +89,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// Held while an adoption looks for executions and then takes them.
     adopting: Mutex<()>,
+    /// Held while events are sealed: they are read before they are written.
+    sealing: Mutex<()>,
 }
 
 impl SqliteStore {
@@ -108,7 +111,8 @@ impl SqliteStore {
         let Options { clock, queue_max, readers } = options;
         let queue_max = queue_max.clamp(1, Semaphore::MAX_PERMITS);
         let (writer, readers) = open::open(path, &clock, queue_max, readers.max(1), commit)?;
-        Ok(Self { inner: Arc::new(Inner { writer, readers, clock, adopting: Mutex::new(()) }) })
+        let (adopting, sealing) = (Mutex::default(), Mutex::default());
+        Ok(Self { inner: Arc::new(Inner { writer, readers, clock, adopting, sealing }) })
     }
 
     /// Writes what waits, moves the log into the database and gives up the lock. Writes that come

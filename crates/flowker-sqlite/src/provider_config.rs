@@ -1,6 +1,7 @@
 //! Provider configurations.
 
 use async_trait::async_trait;
+use flowker_core::audit::AuditEvent;
 use flowker_core::id::ProviderConfigId;
 use flowker_core::json;
 use flowker_core::ports::{
@@ -11,17 +12,25 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 
 use crate::SqliteStore;
+use crate::audit::Note;
 use crate::error::Of;
 use crate::named::{Pages, pages};
 use crate::{row, workflow};
 
 #[async_trait]
 impl ProviderConfigStore for SqliteStore {
-    async fn create(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
-        let documents = Documents::of(&config);
-        self.transact(move |db, _| {
-            let is_new = insert(db, &config, &documents)?;
-            Ok(if is_new { ConfigWritten::Done } else { ConfigWritten::NameTaken })
+    async fn create(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<ConfigWritten, StoreError> {
+        let (documents, note) = (Documents::of(&config), Note::of(&event));
+        self.transact(move |db, now| {
+            if !insert(db, &config, &documents)? {
+                return Ok(ConfigWritten::NameTaken);
+            }
+            note.write(db, now)?;
+            Ok(ConfigWritten::Done)
         })
         .await
     }
@@ -48,14 +57,29 @@ impl ProviderConfigStore for SqliteStore {
         .await
     }
 
-    async fn update(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
-        let documents = Documents::of(&config);
-        self.transact(move |db, _| update(db, &config, &documents)).await
+    async fn update(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<ConfigWritten, StoreError> {
+        let (documents, note) = (Documents::of(&config), Note::of(&event));
+        self.transact(move |db, now| {
+            let written = update(db, &config, &documents)?;
+            if written == ConfigWritten::Done {
+                note.write(db, now)?;
+            }
+            Ok(written)
+        })
+        .await
     }
 
-    async fn update_unused(&self, config: ProviderConfig) -> Result<UnusedWritten, StoreError> {
-        let documents = Documents::of(&config);
-        self.transact(move |db, _| {
+    async fn update_unused(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<UnusedWritten, StoreError> {
+        let (documents, note) = (Documents::of(&config), Note::of(&event));
+        self.transact(move |db, now| {
             let is_at = match config.revision.checked_sub(1) {
                 Some(before) => is_at(db, config.id, before)?,
                 None => false,
@@ -68,13 +92,19 @@ impl ProviderConfigStore for SqliteStore {
                 return Ok(UnusedWritten::InUse(users));
             }
             replace(db, &config, &documents)?;
+            note.write(db, now)?;
             Ok(UnusedWritten::Done)
         })
         .await
     }
 
-    async fn delete_unused(&self, id: ProviderConfigId) -> Result<UnusedWritten, StoreError> {
-        self.transact(move |db, _| {
+    async fn delete_unused(
+        &self,
+        id: ProviderConfigId,
+        event: AuditEvent,
+    ) -> Result<UnusedWritten, StoreError> {
+        let note = Note::of(&event);
+        self.transact(move |db, now| {
             if get(db, id)?.is_none() {
                 return Ok(UnusedWritten::Stale);
             }
@@ -83,13 +113,22 @@ impl ProviderConfigStore for SqliteStore {
                 return Ok(UnusedWritten::InUse(users));
             }
             delete(db, id)?;
+            note.write(db, now)?;
             Ok(UnusedWritten::Done)
         })
         .await
     }
 
-    async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError> {
-        self.transact(move |db, _| delete(db, id)).await
+    async fn delete(&self, id: ProviderConfigId, event: AuditEvent) -> Result<bool, StoreError> {
+        let note = Note::of(&event);
+        self.transact(move |db, now| {
+            let is_removed = delete(db, id)?;
+            if is_removed {
+                note.write(db, now)?;
+            }
+            Ok(is_removed)
+        })
+        .await
     }
 }
 

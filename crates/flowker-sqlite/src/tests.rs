@@ -24,7 +24,7 @@ use flowker_core::ports::{
 };
 use flowker_core::time::Timestamp;
 use flowker_core::workflow::{Definition, Lifecycle, Workflow};
-use flowker_testkit::TestClock;
+use flowker_testkit::{TestClock, sample};
 use serde_json::{Map, json};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -90,6 +90,7 @@ fn new(n: u128) -> NewExecution {
         precondition: Precondition::None,
         claim: None,
         owner: Some(ReplicaId::from_uuid(id(REPLICA))),
+        actor: sample::actor(),
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) use routes::get as route;
 pub(crate) use uses::users;
 
 use async_trait::async_trait;
+use flowker_core::audit::AuditEvent;
 use flowker_core::id::WorkflowId;
 use flowker_core::json;
 use flowker_core::ports::{
@@ -20,20 +21,25 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 
 use crate::SqliteStore;
+use crate::audit::Note;
 use crate::error::Of;
 use crate::named::{Pages, pages};
 use crate::row;
 
 #[async_trait]
 impl WorkflowStore for SqliteStore {
-    async fn create(&self, workflow: Workflow) -> Result<WorkflowWritten, StoreError> {
-        let documents = Documents::of(&workflow);
-        self.transact(move |db, _| {
-            if insert(db, &workflow, &documents)? {
-                Ok(WorkflowWritten::Done(workflow.clone()))
-            } else {
-                Ok(WorkflowWritten::NameTaken)
+    async fn create(
+        &self,
+        workflow: Workflow,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError> {
+        let (documents, note) = (Documents::of(&workflow), Note::of(&event));
+        self.transact(move |db, now| {
+            if !insert(db, &workflow, &documents)? {
+                return Ok(WorkflowWritten::NameTaken);
             }
+            note.write(db, now)?;
+            Ok(WorkflowWritten::Done(workflow.clone()))
         })
         .await
     }
@@ -54,9 +60,13 @@ impl WorkflowStore for SqliteStore {
         .await
     }
 
-    async fn update(&self, workflow: Workflow) -> Result<WorkflowWritten, StoreError> {
-        let documents = Documents::of(&workflow);
-        self.transact(move |db, _| {
+    async fn update(
+        &self,
+        workflow: Workflow,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError> {
+        let (documents, note) = (Documents::of(&workflow), Note::of(&event));
+        self.transact(move |db, now| {
             let Some(before) = workflow.revision.checked_sub(1) else {
                 return Ok(WorkflowWritten::Stale);
             };
@@ -67,18 +77,36 @@ impl WorkflowStore for SqliteStore {
                 return Ok(WorkflowWritten::NameTaken);
             }
             replace(db, &workflow, &documents)?;
+            note.write(db, now)?;
             written(db, workflow.id)
         })
         .await
     }
 
-    async fn activate(&self, activation: Activation) -> Result<WorkflowWritten, StoreError> {
-        self.transact(move |db, _| activate(db, &activation)).await
+    async fn activate(
+        &self,
+        activation: Activation,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError> {
+        let note = Note::of(&event);
+        self.transact(move |db, now| {
+            let written = activate(db, &activation)?;
+            if matches!(written, WorkflowWritten::Done(_)) {
+                note.write(db, now)?;
+            }
+            Ok(written)
+        })
+        .await
     }
 
-    async fn transition(&self, transition: Transition) -> Result<WorkflowWritten, StoreError> {
+    async fn transition(
+        &self,
+        transition: Transition,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError> {
         let Transition { id, revision, to, at } = transition;
-        self.transact(move |db, _| {
+        let note = Note::of(&event);
+        self.transact(move |db, now| {
             if !is_at(db, id, revision)? {
                 return Ok(WorkflowWritten::Stale);
             }
@@ -88,18 +116,28 @@ impl WorkflowStore for SqliteStore {
             db.prepare_cached(SET_STATUS)
                 .and_then(|mut statement| statement.execute(params))
                 .of("workflows", id)?;
+            note.write(db, now)?;
             written(db, id)
         })
         .await
     }
 
-    async fn delete(&self, id: WorkflowId, revision: u64) -> Result<bool, StoreError> {
-        self.transact(move |db, _| {
+    async fn delete(
+        &self,
+        id: WorkflowId,
+        revision: u64,
+        event: AuditEvent,
+    ) -> Result<bool, StoreError> {
+        let note = Note::of(&event);
+        self.transact(move |db, now| {
             let params = params![id.as_uuid().as_bytes(), row::integer(revision)];
             let n_rows = db
                 .prepare_cached(DELETE)
                 .and_then(|mut statement| statement.execute(params))
                 .of("workflows", id)?;
+            if 0 < n_rows {
+                note.write(db, now)?;
+            }
             Ok(0 < n_rows)
         })
         .await

@@ -10,6 +10,7 @@
 
 pub mod api_key;
 pub mod archive;
+pub mod audit;
 pub mod execution;
 pub mod idempotency;
 pub mod provider_config;
@@ -43,7 +44,8 @@ where
 /// Stores the `n`-th sample as a draft.
 async fn draft(subject: &Subject, n: u64) -> Workflow {
     let workflow = sample::workflow(n);
-    let answer = subject.stores.workflows.create(workflow.clone()).await.expect("create");
+    let answer =
+        subject.stores.workflows.create(workflow.clone(), sample::event()).await.expect("create");
     assert_eq!(answer, WorkflowWritten::Done(workflow.clone()));
     workflow
 }
@@ -69,14 +71,14 @@ fn activation(workflow: &Workflow, n: u64) -> Activation {
 
 /// Activates the first sample.
 async fn activate(subject: &Subject, workflow: &Workflow) -> Workflow {
-    let answer = subject.stores.workflows.activate(activation(workflow, 1)).await;
+    let answer = subject.stores.workflows.activate(activation(workflow, 1), sample::event()).await;
     done(answer.expect("activate"))
 }
 
 /// Stores the `n`-th sample and activates it with its own route.
 async fn active_workflow(subject: &Subject, n: u64) -> Workflow {
     let workflow = draft(subject, n).await;
-    let answer = subject.stores.workflows.activate(activation(&workflow, n)).await;
+    let answer = subject.stores.workflows.activate(activation(&workflow, n), sample::event()).await;
     done(answer.expect("activate"))
 }
 
@@ -86,7 +88,9 @@ fn transition(workflow: &Workflow, to: Lifecycle) -> Transition {
 
 async fn deactivate(subject: &Subject, workflow: &Workflow) -> Workflow {
     let transition = transition(workflow, Lifecycle::Inactive);
-    done(subject.stores.workflows.transition(transition).await.expect("transition"))
+    done(
+        subject.stores.workflows.transition(transition, sample::event()).await.expect("transition"),
+    )
 }
 
 /// One test for each promise of a suite. Not for use by itself.
@@ -312,6 +316,36 @@ macro_rules! shared_values_contract {
     };
 }
 
+/// Proves that an adapter keeps the promises of [`AuditLog`](flowker_core::ports::AuditLog), and what
+/// the other ports promise to write into it, with one test each. As
+/// [`execution_store_contract!`](crate::execution_store_contract).
+#[macro_export]
+macro_rules! audit_log_contract {
+    ($make:expr) => {
+        mod audit_log_contract {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $crate::contract_tests!(audit, $make, [
+                an_empty_log_holds_nothing
+                a_sealed_event_comes_back_exactly
+                the_chain_has_the_order_of_the_commits
+                moments_never_fall_along_the_chain
+                racers_seal_every_event_once
+                pages_hold_every_matching_entry_once
+                bounds_are_where_they_are_said_to_be
+                changes_of_workflows_are_written
+                changes_of_provider_configurations_are_written
+                changes_of_unused_provider_configurations_are_written
+                changes_of_api_keys_are_written
+                executions_are_written_from_their_start_to_their_end
+                repetitions_write_nothing
+                eight_writers_leave_a_whole_chain
+            ]);
+        }
+    };
+}
+
 /// Proves that an adapter keeps the promises of [`Archive`](flowker_core::ports::Archive), with one
 /// test each, by moving everything from one store into another.
 ///
@@ -341,6 +375,7 @@ macro_rules! archive_contract {
                 moved_keys_are_noticed_and_their_names_stay_taken
                 configurations_in_use_stay
                 shared_values_stay
+                a_moved_chain_is_whole_and_goes_on
                 only_an_empty_store_takes_an_import
                 nothing_is_written_without_an_import
                 a_batch_that_is_written_again_changes_nothing

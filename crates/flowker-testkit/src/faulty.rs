@@ -56,6 +56,12 @@ pub enum Method {
     ApiKeysRevision,
     KeepShared,
     ReadShared,
+    AppendAudit,
+    SealAudit,
+    GetAudit,
+    SearchAudit,
+    AuditSequence,
+    AuditChain,
 }
 
 /// Which calls of a method a fault meets.

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod archive;
+mod audit;
 mod configs;
 mod executions;
 mod keys;
@@ -48,6 +49,7 @@ struct State {
     /// Which active workflows use which configurations.
     config_uses: BTreeSet<(ProviderConfigId, WorkflowId)>,
     shared: BTreeMap<String, Vec<u8>>,
+    audit: audit::Log,
     /// When each replica gave its last sign of life.
     seen: BTreeMap<ReplicaId, Timestamp>,
 }

@@ -186,11 +186,12 @@ async fn apply(
         }
         Operation::Cancel { execution } => {
             let Some((id, _)) = model.pick(execution) else {
-                let nobody = sound(executions.cancel(sample::execution_id(0), now).await)?;
+                let nobody =
+                    sound(executions.cancel(sample::execution_id(0), now, &sample::actor()).await)?;
                 prop_assert_eq!(nobody, CancelAnswer::NotFound);
                 return Ok(subject);
             };
-            let answer = sound(executions.cancel(id, now).await)?;
+            let answer = sound(executions.cancel(id, now, &sample::actor()).await)?;
             prop_assert_eq!(answer, model.cancel(id, now));
         }
         // To the end: which of several expired keys goes first is up to the store.

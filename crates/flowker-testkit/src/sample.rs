@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use flowker_core::access::{KeyDigest, Scope};
+use flowker_core::actor::{Actor, ActorKind};
+use flowker_core::audit::{AuditEvent, EventType};
 use flowker_core::execution::{Entry, Event, Execution, Failure, FailureCode, Fence, StepRun};
 use flowker_core::id::{ApiKeyId, ExecutionId, ProviderConfigId, ReplicaId, WorkflowId};
 use flowker_core::idempotency::{Fingerprint, IdempotencyKey};
@@ -16,6 +18,7 @@ use flowker_core::time::Timestamp;
 use flowker_core::trace::TraceContext;
 use flowker_core::workflow::{Definition, Lifecycle, NewRoute, Plan, WebhookPath, Workflow};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::clock::TestClock;
 use crate::ids;
@@ -242,7 +245,19 @@ pub fn new_execution(n: u64) -> NewExecution {
         precondition: Precondition::None,
         claim: None,
         owner: None,
+        actor: actor(),
     }
+}
+
+/// Who asks.
+pub fn actor() -> Actor {
+    Actor { kind: ActorKind::ApiKey, id: "ops|\\0\0".to_owned(), ip: [192, 0, 2, 7].into() }
+}
+
+/// An event for the audit log, with an id that no other has.
+pub fn event() -> AuditEvent {
+    let kind = EventType::WorkflowUpdated;
+    AuditEvent::of_workflow(Uuid::now_v7(), kind, workflow_id(1), "workflow 1", &actor())
 }
 
 /// A key.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use flowker_core::id::ReplicaId;
 use flowker_core::ports::{
-    ApiKeyStore, Archive, ExecutionStore, IdempotencyStore, ProviderConfigStore, SharedValues,
-    WorkflowStore,
+    ApiKeyStore, Archive, AuditLog, ExecutionStore, IdempotencyStore, ProviderConfigStore,
+    SharedValues, WorkflowStore,
 };
 
 use crate::clock::TestClock;
@@ -28,6 +28,8 @@ pub struct Stores {
     pub api_keys: Arc<dyn ApiKeyStore>,
     /// What processes share.
     pub shared: Arc<dyn SharedValues>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditLog>,
 }
 
 impl Stores {
@@ -40,6 +42,7 @@ impl Stores {
             + ProviderConfigStore
             + ApiKeyStore
             + SharedValues
+            + AuditLog
             + 'static,
     {
         Self {
@@ -49,6 +52,7 @@ impl Stores {
             configs: store.clone(),
             api_keys: store.clone(),
             shared: store.clone(),
+            audit: store.clone(),
         }
     }
 }

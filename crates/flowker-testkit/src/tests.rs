@@ -34,6 +34,7 @@ mod in_memory {
     crate::provider_config_store_contract!(memory);
     crate::api_key_store_contract!(memory);
     crate::shared_values_contract!(memory);
+    crate::audit_log_contract!(memory);
     crate::archive_contract!(archived, archived);
 
     #[test]
@@ -51,6 +52,7 @@ mod behind_faults {
     crate::provider_config_store_contract!(without_faults);
     crate::api_key_store_contract!(without_faults);
     crate::shared_values_contract!(without_faults);
+    crate::audit_log_contract!(without_faults);
 }
 
 /// What is not on a list is not run by anybody.
@@ -60,6 +62,8 @@ fn every_promise_is_on_its_list() {
         include_str!("contract/api_key.rs"),
         include_str!("contract/archive/import.rs"),
         include_str!("contract/archive/moved.rs"),
+        include_str!("contract/audit/sealed.rs"),
+        include_str!("contract/audit/written.rs"),
         include_str!("contract/execution/accept.rs"),
         include_str!("contract/execution/cancel.rs"),
         include_str!("contract/execution/journal.rs"),

@@ -9,8 +9,8 @@ use super::*;
 async fn full() -> Arc<MemoryStore> {
     let store = MemoryStore::new(TestClock::new());
     let stores = Stores::of(&store);
-    stores.workflows.create(sample::workflow(1)).await.expect("create");
-    stores.configs.create(sample::config(1)).await.expect("create");
+    stores.workflows.create(sample::workflow(1), sample::event()).await.expect("create");
+    stores.configs.create(sample::config(1), sample::event()).await.expect("create");
     stores.shared.keep("a", vec![0xFF, 0]).await.expect("keep");
     for n in 0..u64::try_from(2 * BATCH).expect("few") {
         let claim = Some(sample::claim(&format!("key {n}"), "a"));

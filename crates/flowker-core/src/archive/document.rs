@@ -14,10 +14,12 @@ use super::record::{
     ArchivedExecution, ArchivedKey, FrozenVersion, Kind, Record, SharedValue, Stage,
 };
 use crate::access::{KeyDigest, Scopes};
+use crate::audit::{AuditEntry, AuditEvent};
+use crate::digest::Digest;
 use crate::execution::{
     Entry, Event, Execution, Failure, FailureCode, Fence, Outcome, Status, StepRun,
 };
-use crate::id::{ApiKeyId, ExecutionId, ProviderConfigId, WorkflowId};
+use crate::id::{ApiKeyId, AuditEventId, ExecutionId, ProviderConfigId, WorkflowId};
 use crate::idempotency::{Fingerprint, IdempotencyKey};
 use crate::members::Members;
 use crate::ports::{ApiKey, ConfigStatus, PreviousKey, ProviderConfig};
@@ -46,6 +48,7 @@ pub(super) fn write(record: &Record) -> Value {
         }
         Record::Execution(it) => execution(it),
         Record::Key(it) => key(it),
+        Record::AuditEntry(it) => audit_entry(it),
     };
     Object::default().with(record.kind().as_str(), document).into()
 }
@@ -190,6 +193,16 @@ fn key(it: &ArchivedKey) -> Object {
         .with_moment("expiresAt", it.expires_at)
 }
 
+fn audit_entry(it: &AuditEntry) -> Object {
+    Object::default()
+        .with("sequence", it.sequence)
+        .with("id", it.event.id.to_string())
+        .with_moment("at", it.at)
+        .with("event", it.event.to_document())
+        .with_some("previousHash", it.previous.map(|hash| hash.to_string()))
+        .with("hash", it.hash.to_string())
+}
+
 /// Reads what [`write`] wrote.
 ///
 /// # Errors
@@ -219,6 +232,7 @@ fn read_any(mut fields: Fields<'_>) -> Option<Record> {
         Kind::SharedValue => read_shared_value(of_kind).map(Record::SharedValue),
         Kind::Execution => read_execution(of_kind).map(Record::Execution),
         Kind::Key => read_key(of_kind).map(Record::Key),
+        Kind::AuditEntry => read_audit_entry(of_kind).map(Record::AuditEntry),
     }
 }
 
@@ -408,5 +422,20 @@ fn read_key(mut fields: Fields<'_>) -> Option<ArchivedKey> {
         fingerprint: Fingerprint::from_bytes(bytes),
         execution_id: fields.id("executionId", ExecutionId::parse)?,
         expires_at: fields.moment("expiresAt")?,
+    })
+}
+
+fn read_audit_entry(mut fields: Fields<'_>) -> Option<AuditEntry> {
+    let id = fields.id("id", AuditEventId::parse)?;
+    let document = fields.object("event")?;
+    let event = AuditEvent::from_document(id, Value::Object(document));
+    let event = fields.known("event", event.ok(), "must be an event as it was written")?;
+    let previous = fields.0.has("previousHash").then(|| fields.word("previousHash", Digest::parse));
+    Some(AuditEntry {
+        sequence: fields.number("sequence")?,
+        at: fields.moment("at")?,
+        event,
+        previous: previous.map_or(Some(None), |hash| hash.map(Some))?,
+        hash: fields.word("hash", Digest::parse)?,
     })
 }

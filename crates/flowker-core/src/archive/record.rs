@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::audit::AuditEntry;
 use crate::execution::{Entry, Execution, Fence, Outcome};
 use crate::id::{ApiKeyId, ExecutionId, ProviderConfigId, WorkflowId};
 use crate::idempotency::{Fingerprint, IdempotencyKey};
@@ -29,6 +30,8 @@ pub enum Record {
     Execution(ArchivedExecution),
     /// An idempotency key.
     Key(ArchivedKey),
+    /// A sealed entry of the audit log. What is not sealed is not archived: seal it before.
+    AuditEntry(AuditEntry),
 }
 
 /// A version that an activation froze. It outlives its workflow.
@@ -125,6 +128,8 @@ pub enum Place {
     Execution(ExecutionId),
     /// A key, byte by byte, within its scope.
     Key(WorkflowId, IdempotencyKey),
+    /// The sequence number of an entry of the audit log.
+    AuditEntry(u64),
 }
 
 impl Record {
@@ -139,6 +144,7 @@ impl Record {
             Self::SharedValue(it) => Place::SharedValue(it.name.clone()),
             Self::Execution(it) => Place::Execution(it.execution.id),
             Self::Key(it) => Place::Key(it.workflow_id, it.key.clone()),
+            Self::AuditEntry(it) => Place::AuditEntry(it.sequence),
         }
     }
 
@@ -153,6 +159,7 @@ impl Record {
             Self::SharedValue(_) => Kind::SharedValue,
             Self::Execution(_) => Kind::Execution,
             Self::Key(_) => Kind::Key,
+            Self::AuditEntry(_) => Kind::AuditEntry,
         }
     }
 }
@@ -169,6 +176,7 @@ impl Place {
             Self::SharedValue(..) => Kind::SharedValue,
             Self::Execution(..) => Kind::Execution,
             Self::Key(..) => Kind::Key,
+            Self::AuditEntry(_) => Kind::AuditEntry,
         }
     }
 }
@@ -185,6 +193,7 @@ impl fmt::Display for Place {
             Self::SharedValue(name) => write!(f, "{kind} {name}"),
             Self::Execution(id) => write!(f, "{kind} {id}"),
             Self::Key(id, key) => write!(f, "{kind} {} of workflow {id}", key.as_str()),
+            Self::AuditEntry(sequence) => write!(f, "{kind} {sequence}"),
         }
     }
 }
@@ -208,11 +217,13 @@ pub enum Kind {
     Execution,
     /// [`Record::Key`].
     Key,
+    /// [`Record::AuditEntry`].
+    AuditEntry,
 }
 
 impl Kind {
     /// All of them, in the order in which records are read.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Workflow,
         Self::Version,
         Self::Route,
@@ -221,6 +232,7 @@ impl Kind {
         Self::SharedValue,
         Self::Execution,
         Self::Key,
+        Self::AuditEntry,
     ];
 
     /// The word that is written.
@@ -234,6 +246,7 @@ impl Kind {
             Self::SharedValue => "sharedValue",
             Self::Execution => "execution",
             Self::Key => "key",
+            Self::AuditEntry => "auditEntry",
         }
     }
 }

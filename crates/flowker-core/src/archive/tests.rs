@@ -7,8 +7,10 @@ use uuid::Uuid;
 
 use super::*;
 use crate::access::{KeyDigest, Scopes};
+use crate::actor::{Actor, ActorKind};
+use crate::audit::{AuditEntry, AuditEvent, EventType};
 use crate::execution::{Entry, Event, Execution, Failure, FailureCode, Fence, Outcome, StepRun};
-use crate::id::{ApiKeyId, ExecutionId, ProviderConfigId, WorkflowId};
+use crate::id::{ApiKeyId, AuditEventId, ExecutionId, ProviderConfigId, WorkflowId};
 use crate::idempotency::{Fingerprint, IdempotencyKey};
 use crate::json;
 use crate::ports::{ApiKey, ConfigStatus, PreviousKey, ProviderConfig};
@@ -186,7 +188,31 @@ fn records() -> Vec<Record> {
             execution_id: ExecutionId::from_uuid(id(7)),
             expires_at: moment(10),
         }),
+        audit_entry(),
     ]
+}
+
+fn audit_entry() -> Record {
+    let event = AuditEvent {
+        id: AuditEventId::from_uuid(id(11)),
+        kind: EventType::ExecutionFailed,
+        resource_id: "a\0|\\".to_owned(),
+        actor: Actor {
+            kind: ActorKind::User,
+            id: String::new(),
+            ip: [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into(),
+        },
+        context: object(HARD),
+        metadata: object(HARD),
+    };
+    let (previous, hash) = (Digest::from_bytes([1; 32]), Digest::from_bytes([2; 32]));
+    Record::AuditEntry(AuditEntry {
+        sequence: 9_007_199_254_740_993,
+        at: moment(11),
+        event,
+        previous: Some(previous),
+        hash,
+    })
 }
 
 fn file(records: &[Record]) -> Vec<Vec<u8>> {
@@ -223,7 +249,7 @@ fn every_record_comes_back_exactly() {
     }
     assert_eq!(again, tally);
     let counts: Vec<_> = Kind::ALL.into_iter().map(|kind| tally.count(kind)).collect();
-    assert_eq!(counts, [2, 1, 1, 1, 2, 1, 5, 1]);
+    assert_eq!(counts, [2, 1, 1, 1, 2, 1, 5, 1, 1]);
 }
 
 #[test]
@@ -235,7 +261,7 @@ fn a_line_looks_like_this() {
         before_digest,
         r#"{"exportedAt":1767225600123457,"flowker":"export","format":1,"release":"0.1.0"}
 {"sharedValue":{"name":"n","value":"/wDA"}}
-{"end":{"counts":{"apiKey":0,"execution":0,"key":0,"providerConfiguration":0,"route":0,"sharedValue":1,"version":0,"workflow":0},"#
+{"end":{"counts":{"apiKey":0,"auditEntry":0,"execution":0,"key":0,"providerConfiguration":0,"route":0,"sharedValue":1,"version":0,"workflow":0},"#
     );
 }
 
@@ -300,8 +326,8 @@ fn refuse(record: &Record, from: &str, to: &str, expected: &str) {
 #[test]
 fn what_is_wrong_is_named_by_line_and_member() {
     let records = records();
-    let [workflow, version, route, api_key, execution, ended, key] =
-        [0, 2, 3, 6, 8, 11, 13].map(|idx| &records[idx]);
+    let [workflow, version, route, api_key, execution, ended, key, entry] =
+        [0, 2, 3, 6, 8, 11, 13, 14].map(|idx| &records[idx]);
     for (record, from, to, expected) in [
         (workflow, "{\"workflow\"", "{\"flow\"", "line 2: is no record of a known kind"),
         (workflow, "\"name\"", "\"nam\"", "line 2: workflow.name: is missing"),
@@ -359,6 +385,21 @@ fn what_is_wrong_is_named_by_line_and_member() {
         (key, "~\"", "é\"", "line 2: key.key: must be 1 to 255 printable ASCII characters"),
         (key, "p6enp6", "p6", "line 2: key.fingerprint: must be 32 bytes"),
         (key, "p6enp6", "p6en?", "line 2: key.fingerprint: must be base64"),
+        (
+            entry,
+            "\"actorIp\":\"2001",
+            "\"actorIp\":\"x2001",
+            "line 2: auditEntry.event: must be an event as it was written",
+        ),
+        (
+            entry,
+            "\"previousHash\":\"01",
+            "\"previousHash\":\"01x",
+            &format!(
+                "line 2: auditEntry.previousHash: must be another word than \"01x{}\"",
+                "01".repeat(31)
+            ),
+        ),
     ] {
         refuse(record, from, to, expected);
     }
@@ -386,7 +427,8 @@ fn records_stand_in_the_order_of_their_kinds() {
     assert_eq!(shown[0], workflow);
     assert_eq!(shown[2], format!("version 3 of {workflow}"));
     assert_eq!(shown[3], "route POST /a//ü");
-    assert_eq!(shown.last(), Some(&format!("key a \"b\" ~ of {workflow}")));
+    assert_eq!(shown[13], format!("key a \"b\" ~ of {workflow}"));
+    assert_eq!(shown[14], "auditEntry 9007199254740993");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::StoreError;
 use super::workflow::{Cursor, NamedSort};
 use crate::access::{KeyDigest, Scopes};
+use crate::audit::AuditEvent;
 use crate::id::ApiKeyId;
 use crate::time::Timestamp;
 
@@ -77,14 +78,15 @@ pub struct ApiKeyPage {
     pub has_more: bool,
 }
 
-/// Keeps API keys. Proved by `flowker_testkit::api_key_store_contract!`.
+/// Keeps API keys. Every write MUST write its event for the audit log together with the change, or
+/// neither. Proved by `flowker_testkit::api_key_store_contract!`.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait ApiKeyStore: fmt::Debug + Send + Sync {
     /// Stores a new one. Never answers [`ApiKeyWritten::Stale`].
     ///
     /// - MUST let one of several racers with the same name win.
-    async fn create(&self, key: ApiKey) -> Result<ApiKeyWritten, StoreError>;
+    async fn create(&self, key: ApiKey, event: AuditEvent) -> Result<ApiKeyWritten, StoreError>;
 
     /// Reads one.
     async fn get(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError>;
@@ -96,7 +98,7 @@ pub trait ApiKeyStore: fmt::Debug + Send + Sync {
     /// one that was read. Never answers [`ApiKeyWritten::NameTaken`].
     ///
     /// - MUST answer [`ApiKeyWritten::Stale`] unless the stored revision is one below it.
-    async fn update(&self, key: ApiKey) -> Result<ApiKeyWritten, StoreError>;
+    async fn update(&self, key: ApiKey, event: AuditEvent) -> Result<ApiKeyWritten, StoreError>;
 
     /// All keys that are not revoked, in no order.
     async fn unrevoked(&self) -> Result<Vec<ApiKey>, StoreError>;

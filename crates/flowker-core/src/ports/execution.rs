@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use super::workflow::Direction;
+use crate::actor::Actor;
 use crate::execution::{Entry, Execution, Fence, Outcome, Owned, Status, Summary};
 use crate::id::{ExecutionId, ReplicaId, WorkflowId};
 use crate::idempotency::{Fingerprint, IdempotencyKey};
@@ -23,6 +24,8 @@ pub struct NewExecution {
     pub claim: Option<Claim>,
     /// Who drives it. `None`: whoever has room, found by [`ExecutionStore::adopt`].
     pub owner: Option<ReplicaId>,
+    /// Who asked for it.
+    pub actor: Actor,
 }
 
 /// What an acceptance asks of the workflow.
@@ -143,7 +146,9 @@ pub trait ExecutionStore: fmt::Debug + Send + Sync {
     /// - MUST look at the key first: a known one answers [`Acceptance::Replayed`] or
     ///   [`Acceptance::KeyReused`] whatever the workflow's status, and writes nothing.
     /// - MUST then check the precondition, and write nothing if it does not hold.
-    /// - MUST write the key, the execution and its ownership together, or none of them.
+    /// - MUST write the key, the execution, its ownership and its
+    ///   [`AuditEvent::execution_started`](crate::audit::AuditEvent::execution_started) together, or
+    ///   none of them.
     /// - MUST answer `Accepted` to one caller a key, however many race, and `Replayed` to the rest.
     /// - MUST treat a key as unknown once its retention is over and its execution has ended.
     /// - MUST store an execution with an owner as running, one without as pending.
@@ -153,7 +158,9 @@ pub trait ExecutionStore: fmt::Debug + Send + Sync {
 
     /// Writes down what happened, and perhaps the end.
     ///
-    /// - MUST write all entries and the end, or nothing.
+    /// - MUST write all entries, the end and its
+    ///   [`AuditEvent::execution_ended`](crate::audit::AuditEvent::execution_ended) by
+    ///   [`Actor::system`], or nothing.
     /// - MUST answer [`StoreError::Superseded`], and write nothing, if the fence is not the
     ///   execution's current one or the execution has ended.
     /// - MUST keep entries in the order of the calls, and each exactly once.
@@ -210,7 +217,15 @@ pub trait ExecutionStore: fmt::Debug + Send + Sync {
     /// Ends an execution as cancelled, whoever owns it.
     ///
     /// - MUST end it once, and never change an end that is there.
-    async fn cancel(&self, id: ExecutionId, at: Timestamp) -> Result<CancelAnswer, StoreError>;
+    /// - MUST write the end and its
+    ///   [`AuditEvent::execution_ended`](crate::audit::AuditEvent::execution_ended) by `actor`
+    ///   together.
+    async fn cancel(
+        &self,
+        id: ExecutionId,
+        at: Timestamp,
+        actor: &Actor,
+    ) -> Result<CancelAnswer, StoreError>;
 
     /// Reads one execution as clients see it.
     async fn get(&self, id: ExecutionId) -> Result<Option<Summary>, StoreError>;

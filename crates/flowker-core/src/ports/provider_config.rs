@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::StoreError;
 use super::workflow::{Cursor, NamedSort};
+use crate::audit::AuditEvent;
 use crate::id::{ProviderConfigId, WorkflowId};
 use crate::time::Timestamp;
 
@@ -134,14 +135,19 @@ pub struct ProviderConfigPage {
     pub has_more: bool,
 }
 
-/// Keeps provider configurations. Proved by `flowker_testkit::provider_config_store_contract!`.
+/// Keeps provider configurations. Every write MUST write its event for the audit log together with
+/// the change, or neither. Proved by `flowker_testkit::provider_config_store_contract!`.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait ProviderConfigStore: fmt::Debug + Send + Sync {
     /// Stores a new one. Never answers [`ConfigWritten::Stale`].
     ///
     /// - MUST let one of several racers with the same name win.
-    async fn create(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError>;
+    async fn create(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<ConfigWritten, StoreError>;
 
     /// Reads one.
     async fn get(&self, id: ProviderConfigId) -> Result<Option<ProviderConfig>, StoreError>;
@@ -152,21 +158,33 @@ pub trait ProviderConfigStore: fmt::Debug + Send + Sync {
     /// Replaces one. `config.revision` is the new revision, one above the one that was read.
     ///
     /// - MUST answer [`ConfigWritten::Stale`] unless the stored revision is one below it.
-    async fn update(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError>;
+    async fn update(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<ConfigWritten, StoreError>;
 
     /// Like [`update`](Self::update), unless an active workflow uses it. Leaves the name as it is.
     ///
     /// - MUST answer [`UnusedWritten::Stale`] unless the stored revision is one below the new one.
     /// - MUST answer [`UnusedWritten::InUse`] if an active workflow was activated with it, whoever
     ///   races: of an activation and this, one comes first, and the other is refused.
-    async fn update_unused(&self, config: ProviderConfig) -> Result<UnusedWritten, StoreError>;
+    async fn update_unused(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<UnusedWritten, StoreError>;
 
     /// Like [`delete`](Self::delete), unless an active workflow uses it.
     ///
     /// - MUST answer [`UnusedWritten::Stale`] if it is not there.
     /// - MUST answer [`UnusedWritten::InUse`] as [`update_unused`](Self::update_unused) does.
-    async fn delete_unused(&self, id: ProviderConfigId) -> Result<UnusedWritten, StoreError>;
+    async fn delete_unused(
+        &self,
+        id: ProviderConfigId,
+        event: AuditEvent,
+    ) -> Result<UnusedWritten, StoreError>;
 
     /// Removes one, used or not; whether it was there.
-    async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError>;
+    async fn delete(&self, id: ProviderConfigId, event: AuditEvent) -> Result<bool, StoreError>;
 }

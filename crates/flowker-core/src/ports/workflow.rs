@@ -5,6 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::StoreError;
+use crate::audit::AuditEvent;
 use crate::id::{ProviderConfigId, WorkflowId};
 use crate::time::Timestamp;
 use crate::workflow::{Definition, Lifecycle, NewRoute, Route, WebhookPath, Workflow};
@@ -121,7 +122,8 @@ pub struct WorkflowPage {
 
 /// Keeps workflows, their frozen versions and their routes.
 ///
-/// Every write compares the revision that its caller read with the one that is stored. Proved by
+/// Every write compares the revision that its caller read with the one that is stored, and MUST write
+/// its event for the audit log together with the change, or neither. Proved by
 /// `flowker_testkit::workflow_store_contract!`.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
@@ -129,7 +131,11 @@ pub trait WorkflowStore: fmt::Debug + Send + Sync {
     /// Stores a new draft. Answers `Done` or `NameTaken`.
     ///
     /// - MUST let one of several racers with the same name win.
-    async fn create(&self, workflow: Workflow) -> Result<WorkflowWritten, StoreError>;
+    async fn create(
+        &self,
+        workflow: Workflow,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError>;
 
     /// Reads one.
     async fn get(&self, id: WorkflowId) -> Result<Option<Workflow>, StoreError>;
@@ -141,7 +147,11 @@ pub trait WorkflowStore: fmt::Debug + Send + Sync {
     /// `workflow.revision` is the new revision, one above the one that was read.
     ///
     /// - MUST answer `Stale` unless the stored revision is one below it.
-    async fn update(&self, workflow: Workflow) -> Result<WorkflowWritten, StoreError>;
+    async fn update(
+        &self,
+        workflow: Workflow,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError>;
 
     /// Makes a workflow active: freezes its definition as the next version and registers its
     /// routes for that version.
@@ -153,17 +163,30 @@ pub trait WorkflowStore: fmt::Debug + Send + Sync {
     ///   touching them, whoever races.
     /// - MUST answer `RouteTaken` if any route is held by anyone, twice in `routes` included.
     /// - MUST answer `Stale` unless the stored revision is `activation.revision`.
-    async fn activate(&self, activation: Activation) -> Result<WorkflowWritten, StoreError>;
+    async fn activate(
+        &self,
+        activation: Activation,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError>;
 
     /// Changes the status, removes all routes, and uses no provider configuration any more. Afterwards no acceptance for the workflow
     /// succeeds.
     ///
     /// - MUST answer `Stale` unless the stored revision is `transition.revision`.
-    async fn transition(&self, transition: Transition) -> Result<WorkflowWritten, StoreError>;
+    async fn transition(
+        &self,
+        transition: Transition,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError>;
 
     /// Removes a workflow that is not active, if its revision is still this one; whether it was.
     /// Its versions stay for the executions that run them.
-    async fn delete(&self, id: WorkflowId, revision: u64) -> Result<bool, StoreError>;
+    async fn delete(
+        &self,
+        id: WorkflowId,
+        revision: u64,
+        event: AuditEvent,
+    ) -> Result<bool, StoreError>;
 
     /// Reads a frozen version.
     ///

@@ -8,6 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::access::{ANONYMOUS, ApiKeyTable, CONFIGURED, KeyDigest, Scope, Scopes};
+use crate::actor::Actor;
+use crate::audit::{AuditEvent, EventType};
 use crate::code::Code;
 use crate::id::ApiKeyId;
 use crate::members::Members;
@@ -173,7 +175,7 @@ fn read_moment(name: &str, text: Option<String>, faults: &mut Vec<Fault>) -> Opt
 
 impl ApiKeys {
     /// Makes a key.
-    pub async fn create(&self, order: NewKeyOrder) -> Result<NewKey, Refusal> {
+    pub async fn create(&self, order: NewKeyOrder, actor: &Actor) -> Result<NewKey, Refusal> {
         let now = self.clock.now();
         let NewKeyOrder { name, scopes, expires_at } = order;
         let mut faults = Vec::new();
@@ -211,7 +213,8 @@ impl ApiKeys {
             expires_at,
             revoked_at: None,
         };
-        self.written(self.store.create(key.clone()).await?).await?;
+        let event = self.event(EventType::ApiKeyCreated, &key, actor);
+        self.written(self.store.create(key.clone(), event).await?).await?;
         Ok(NewKey { key, text })
     }
 
@@ -233,7 +236,12 @@ impl ApiKeys {
     }
 
     /// Gives a key another text. The one before stays good for a while, one before that does not.
-    pub async fn rotate(&self, id: ApiKeyId, order: RotationOrder) -> Result<NewKey, Refusal> {
+    pub async fn rotate(
+        &self,
+        id: ApiKeyId,
+        order: RotationOrder,
+        actor: &Actor,
+    ) -> Result<NewKey, Refusal> {
         let now = self.clock.now();
         let before = self.get(id).await?;
         if let Some(fault) = over(order.expires_at, now) {
@@ -255,12 +263,13 @@ impl ApiKeys {
             expires_at,
             ..before
         };
-        self.written(self.store.update(key.clone()).await?).await?;
+        let event = self.event(EventType::ApiKeyRotated, &key, actor);
+        self.written(self.store.update(key.clone(), event).await?).await?;
         Ok(NewKey { key, text })
     }
 
     /// Ends a key for good. Its name stays taken, so that in the record it means this key only.
-    pub async fn revoke(&self, id: ApiKeyId) -> Result<(), Refusal> {
+    pub async fn revoke(&self, id: ApiKeyId, actor: &Actor) -> Result<(), Refusal> {
         let before = self.get(id).await?;
         if before.revoked_at.is_some() {
             return Ok(());
@@ -273,7 +282,12 @@ impl ApiKeys {
             revoked_at: Some(now),
             ..before
         };
-        self.written(self.store.update(key).await?).await
+        let event = self.event(EventType::ApiKeyRevoked, &key, actor);
+        self.written(self.store.update(key, event).await?).await
+    }
+
+    fn event(&self, kind: EventType, key: &ApiKey, actor: &Actor) -> AuditEvent {
+        AuditEvent::of_api_key(self.ids.next_id(), kind, key, actor)
     }
 
     fn next_text(&self) -> Result<KeyText, Refusal> {

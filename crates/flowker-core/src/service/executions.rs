@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::actor::Actor;
 use crate::code::Code;
 use crate::execution::{StepResult, Summary, step_results};
 use crate::id::{ExecutionId, WorkflowId};
@@ -70,6 +71,7 @@ impl Executions {
         raw_body: &[u8],
         key: Option<IdempotencyKey>,
         options: StartOptions,
+        actor: &Actor,
     ) -> Result<Begun, Refusal> {
         let input = read_input(body)?;
         let key = key.ok_or_else(|| Refusal::plain(Code::IdempotencyKeyMissing))?;
@@ -77,7 +79,7 @@ impl Executions {
         let claim = self.claim(key, Fingerprint::of(&parts));
         let begun = match self.find(workflow_id, &claim).await? {
             Some(summary) => Begun { summary, replayed: true, waited: None },
-            None => self.begin(workflow_id, input, claim, options.trace).await?,
+            None => self.begin(workflow_id, input, claim, options.trace, actor).await?,
         };
         Ok(self.starter.wait(begun, options.wait).await)
     }
@@ -126,8 +128,8 @@ impl Executions {
     }
 
     /// Ends one that has not ended. A step in flight may still take effect outside.
-    pub async fn cancel(&self, id: ExecutionId) -> Result<Summary, Refusal> {
-        match self.store.cancel(id, self.clock.now()).await? {
+    pub async fn cancel(&self, id: ExecutionId, actor: &Actor) -> Result<Summary, Refusal> {
+        match self.store.cancel(id, self.clock.now(), actor).await? {
             CancelAnswer::Cancelled(summary) => {
                 self.starter.dispatcher.abandon(id);
                 Ok(summary)
@@ -147,6 +149,7 @@ impl Executions {
         id: ExecutionId,
         key: Option<IdempotencyKey>,
         options: StartOptions,
+        actor: &Actor,
     ) -> Result<Begun, Refusal> {
         let summary = self.summary(id).await?;
         if !summary.status.is_terminal() {
@@ -172,6 +175,7 @@ impl Executions {
             precondition: Precondition::None,
             retry_of: Some(id),
             trace: options.trace,
+            actor: actor.clone(),
         };
         let begun = self.starter.start(request).await?.ok_or_else(overtaken)?;
         Ok(self.starter.wait(begun, options.wait).await)
@@ -204,6 +208,7 @@ impl Executions {
         input: Bytes,
         claim: Claim,
         trace: Option<TraceContext>,
+        actor: &Actor,
     ) -> Result<Begun, Refusal> {
         let version = self.active_workflow(workflow_id).await?.version;
         let plan = self.plans.get(workflow_id, version).await?;
@@ -218,6 +223,7 @@ impl Executions {
             precondition: Precondition::VersionActive,
             retry_of: None,
             trace,
+            actor: actor.clone(),
         };
         if let Some(begun) = self.starter.start(request).await? {
             return Ok(begun);

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::masking;
+use crate::actor::Actor;
+use crate::audit::{AuditEvent, EventType};
 use crate::catalog::{Catalog, CatalogProvider};
 use crate::code::Code;
 use crate::id::ProviderConfigId;
@@ -73,7 +75,7 @@ impl Written {
 
 impl ProviderConfigs {
     /// Stores a new configuration, ready for use.
-    pub async fn create(&self, body: Value) -> Result<ProviderConfig, Refusal> {
+    pub async fn create(&self, body: Value, actor: &Actor) -> Result<ProviderConfig, Refusal> {
         let written = Written::read(body)?;
         let now = self.clock.now();
         let config = ProviderConfig {
@@ -90,7 +92,8 @@ impl ProviderConfigs {
         };
         check_config(self.provider(&config.provider_id)?, &config.config)?;
         check_members(&config)?;
-        stored(self.store.create(config.clone()).await?)?;
+        let event = AuditEvent::provider_config_created(self.ids.next_id(), &config, actor);
+        stored(self.store.create(config.clone(), event).await?)?;
         Ok(config)
     }
 
@@ -110,6 +113,7 @@ impl ProviderConfigs {
         &self,
         id: ProviderConfigId,
         body: Value,
+        actor: &Actor,
     ) -> Result<ProviderConfig, Refusal> {
         let written = Written::read(body)?;
         let mut config = self.get(id).await?;
@@ -124,8 +128,7 @@ impl ProviderConfigs {
         config.metadata.extend(written.metadata.unwrap_or_default());
         check_members(&config)?;
         let config = self.changed(config);
-        stored(self.store.update(config.clone()).await?)?;
-        Ok(config)
+        self.replace(config, EventType::ProviderConfigUpdated, actor).await
     }
 
     /// Keeps steps from using one that they may use.
@@ -133,30 +136,44 @@ impl ProviderConfigs {
         &self,
         id: ProviderConfigId,
         users: Users,
+        actor: &Actor,
     ) -> Result<ProviderConfig, Refusal> {
         let config = self.switched(id, ConfigStatus::Disabled).await?;
+        let kind = EventType::ProviderConfigDisabled;
         match users {
-            Users::Protected => unused(self.store.update_unused(config.clone()).await?)?,
-            Users::Ignored => stored(self.store.update(config.clone()).await?)?,
+            Users::Protected => {
+                let event = self.event(kind, &config, actor);
+                unused(self.store.update_unused(config.clone(), event).await?)?;
+                Ok(config)
+            }
+            Users::Ignored => self.replace(config, kind, actor).await,
         }
-        Ok(config)
     }
 
     /// Lets steps use one that they may not use.
-    pub async fn enable(&self, id: ProviderConfigId) -> Result<ProviderConfig, Refusal> {
+    pub async fn enable(
+        &self,
+        id: ProviderConfigId,
+        actor: &Actor,
+    ) -> Result<ProviderConfig, Refusal> {
         let config = self.switched(id, ConfigStatus::Active).await?;
-        stored(self.store.update(config.clone()).await?)?;
-        Ok(config)
+        self.replace(config, EventType::ProviderConfigEnabled, actor).await
     }
 
     /// Removes one. Steps that refer to it fail from then on.
-    pub async fn delete(&self, id: ProviderConfigId, users: Users) -> Result<(), Refusal> {
+    pub async fn delete(
+        &self,
+        id: ProviderConfigId,
+        users: Users,
+        actor: &Actor,
+    ) -> Result<(), Refusal> {
+        let event = AuditEvent::provider_config_deleted(self.ids.next_id(), id, actor);
         let is_there = match users {
-            Users::Protected => match self.store.delete_unused(id).await? {
+            Users::Protected => match self.store.delete_unused(id, event).await? {
                 UnusedWritten::Stale => false,
                 written => unused(written).map(|()| true)?,
             },
-            Users::Ignored => self.store.delete(id).await?,
+            Users::Ignored => self.store.delete(id, event).await?,
         };
         if is_there { Ok(()) } else { Err(not_found()) }
     }
@@ -178,6 +195,22 @@ impl ProviderConfigs {
     fn changed(&self, config: ProviderConfig) -> ProviderConfig {
         let revision = config.revision + 1;
         ProviderConfig { revision, updated_at: self.clock.now(), ..config }
+    }
+
+    fn event(&self, kind: EventType, config: &ProviderConfig, actor: &Actor) -> AuditEvent {
+        AuditEvent::of_provider_config(self.ids.next_id(), kind, config, actor)
+    }
+
+    /// Stores what [`changed`](Self::changed) made.
+    async fn replace(
+        &self,
+        config: ProviderConfig,
+        kind: EventType,
+        actor: &Actor,
+    ) -> Result<ProviderConfig, Refusal> {
+        let event = self.event(kind, &config, actor);
+        stored(self.store.update(config.clone(), event).await?)?;
+        Ok(config)
     }
 
     pub(super) fn provider(&self, id: &str) -> Result<&CatalogProvider, Refusal> {

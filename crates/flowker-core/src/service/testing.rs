@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::actor::{Actor, ActorKind};
 use crate::catalog::Catalog;
 use crate::id::ProviderConfigId;
 use crate::ports::{
@@ -21,6 +22,11 @@ pub(super) const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
 /// What the source of ids gives.
 pub(super) const NEXT_ID: Uuid = Uuid::from_u128(0x99);
+
+/// Who asks.
+pub(super) fn actor() -> Actor {
+    Actor { kind: ActorKind::ApiKey, id: "ops".to_owned(), ip: [192, 0, 2, 7].into() }
+}
 
 /// Runs a future that waits for mocks only, which never make it wait.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {

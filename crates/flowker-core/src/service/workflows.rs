@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 
 use super::masking;
 use super::validate::{self, ExecutorNode};
+use crate::actor::Actor;
+use crate::audit::{AuditEvent, EventType};
 use crate::catalog::Catalog;
 use crate::code::Code;
 use crate::id::WorkflowId;
@@ -66,15 +68,20 @@ impl Draft {
 impl Workflows {
     /// Stores a new draft. It may be empty or unable to run, but its executor nodes must be readable
     /// and refer to executors and active provider configurations that exist.
-    pub async fn create(&self, body: Value) -> Result<Workflow, Refusal> {
+    pub async fn create(&self, body: Value, actor: &Actor) -> Result<Workflow, Refusal> {
         let draft = Draft::read(body).map_err(unreadable)?;
         validate::refuse(validate::draft_structure(&draft.name, &draft.definition))?;
         self.check_executors(&draft.definition).await?;
-        self.store_new(draft).await
+        self.store_new(draft, EventType::WorkflowCreated, actor).await
     }
 
     /// Replaces a draft: name, description and graph. Metadata is added to what is there.
-    pub async fn update(&self, id: WorkflowId, body: Value) -> Result<Workflow, Refusal> {
+    pub async fn update(
+        &self,
+        id: WorkflowId,
+        body: Value,
+        actor: &Actor,
+    ) -> Result<Workflow, Refusal> {
         let draft = Draft::read(body).map_err(unreadable)?;
         let stored = self.get(id).await?;
         if stored.status != Lifecycle::Draft {
@@ -96,12 +103,18 @@ impl Workflows {
             updated_at: self.clock.now(),
             ..stored
         };
-        written(self.store.update(workflow).await?)
+        let event = self.event(EventType::WorkflowUpdated, &workflow, actor);
+        written(self.store.update(workflow, event).await?)
     }
 
     /// Stores a copy under another name, as a draft and without the metadata, whatever the status of
     /// the original.
-    pub async fn clone_of(&self, id: WorkflowId, body: Value) -> Result<Workflow, Refusal> {
+    pub async fn clone_of(
+        &self,
+        id: WorkflowId,
+        body: Value,
+        actor: &Actor,
+    ) -> Result<Workflow, Refusal> {
         let mut faults = Vec::new();
         let name = Members::of(body, "", &mut faults).string("name").unwrap_or_default();
         if !faults.is_empty() {
@@ -109,7 +122,8 @@ impl Workflows {
         }
         let Workflow { description, definition, .. } = self.get(id).await?;
         validate::refuse(validate::name(&name))?;
-        self.store_new(Draft { name, description, definition, metadata: None }).await
+        let draft = Draft { name, description, definition, metadata: None };
+        self.store_new(draft, EventType::WorkflowCloned, actor).await
     }
 
     /// Reads one.
@@ -124,7 +138,7 @@ impl Workflows {
 
     /// Makes a draft active, if it can run: freezes it as the next version and puts its webhooks
     /// into service.
-    pub async fn activate(&self, id: WorkflowId) -> Result<Workflow, Refusal> {
+    pub async fn activate(&self, id: WorkflowId, actor: &Actor) -> Result<Workflow, Refusal> {
         let workflow = self.get(id).await?;
         let plan = self.check_runnable(&workflow).await?;
         expect_status(&workflow, Lifecycle::Draft, "activated")?;
@@ -140,38 +154,51 @@ impl Workflows {
             configs: workflow.definition.provider_configs(),
             at: self.clock.now(),
         };
-        let activated = written(self.store.activate(activation).await?)?;
+        let event = self.event(EventType::WorkflowActivated, &workflow, actor);
+        let activated = written(self.store.activate(activation, event).await?)?;
         self.follow_routes().await;
         Ok(activated)
     }
 
     /// Takes an active workflow out of service. Executions that run go on to their end.
-    pub async fn deactivate(&self, id: WorkflowId) -> Result<Workflow, Refusal> {
+    pub async fn deactivate(&self, id: WorkflowId, actor: &Actor) -> Result<Workflow, Refusal> {
         let workflow = self.get(id).await?;
         expect_status(&workflow, Lifecycle::Active, "deactivated")?;
-        let deactivated = self.transition(&workflow, Lifecycle::Inactive).await?;
+        let event = self.event(EventType::WorkflowDeactivated, &workflow, actor);
+        let deactivated = self.transition(&workflow, Lifecycle::Inactive, event).await?;
         self.follow_routes().await;
         Ok(deactivated)
     }
 
     /// Makes an inactive workflow a draft again, so that it can be changed.
-    pub async fn to_draft(&self, id: WorkflowId) -> Result<Workflow, Refusal> {
+    pub async fn to_draft(&self, id: WorkflowId, actor: &Actor) -> Result<Workflow, Refusal> {
         let workflow = self.get(id).await?;
         expect_status(&workflow, Lifecycle::Inactive, "made a draft")?;
-        self.transition(&workflow, Lifecycle::Draft).await
+        let event = self.event(EventType::WorkflowDrafted, &workflow, actor);
+        self.transition(&workflow, Lifecycle::Draft, event).await
     }
 
     /// Removes a workflow that is not active. Its executions stay.
-    pub async fn delete(&self, id: WorkflowId) -> Result<(), Refusal> {
+    pub async fn delete(&self, id: WorkflowId, actor: &Actor) -> Result<(), Refusal> {
         let workflow = self.get(id).await?;
         if workflow.status == Lifecycle::Active {
             let message = "The workflow is active; deactivate it before it is deleted.";
             return Err(Refusal::new(Code::WorkflowNotEditable, message));
         }
-        if self.store.delete(id, workflow.revision).await? { Ok(()) } else { Err(overtaken()) }
+        let event = AuditEvent::workflow_deleted(self.ids.next_id(), id, actor);
+        if self.store.delete(id, workflow.revision, event).await? {
+            Ok(())
+        } else {
+            Err(overtaken())
+        }
     }
 
-    async fn store_new(&self, draft: Draft) -> Result<Workflow, Refusal> {
+    async fn store_new(
+        &self,
+        draft: Draft,
+        kind: EventType,
+        actor: &Actor,
+    ) -> Result<Workflow, Refusal> {
         let now = self.clock.now();
         let workflow = Workflow {
             id: WorkflowId::from_uuid(self.ids.next_id()),
@@ -185,12 +212,23 @@ impl Workflows {
             created_at: now,
             updated_at: now,
         };
-        written(self.store.create(workflow).await?)
+        let event = self.event(kind, &workflow, actor);
+        written(self.store.create(workflow, event).await?)
     }
 
-    async fn transition(&self, workflow: &Workflow, to: Lifecycle) -> Result<Workflow, Refusal> {
+    async fn transition(
+        &self,
+        workflow: &Workflow,
+        to: Lifecycle,
+        event: AuditEvent,
+    ) -> Result<Workflow, Refusal> {
         let Workflow { id, revision, .. } = *workflow;
-        written(self.store.transition(Transition { id, revision, to, at: self.clock.now() }).await?)
+        let transition = Transition { id, revision, to, at: self.clock.now() };
+        written(self.store.transition(transition, event).await?)
+    }
+
+    fn event(&self, kind: EventType, workflow: &Workflow, actor: &Actor) -> AuditEvent {
+        AuditEvent::of_workflow(self.ids.next_id(), kind, workflow.id, &workflow.name, actor)
     }
 
     /// Checks what a draft's executor nodes say and refer to.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tracing::{Instrument as _, info_span};
 
+use crate::actor::Actor;
 use crate::code::Code;
 use crate::execution::{Execution, Fence, Owned, Status, Summary};
 use crate::id::{ExecutionId, ReplicaId, WorkflowId};
@@ -64,6 +65,8 @@ pub struct StartRequest {
     pub retry_of: Option<ExecutionId>,
     /// The trace that the request belongs to.
     pub trace: Option<TraceContext>,
+    /// Who asks for it.
+    pub actor: Actor,
 }
 
 /// What a request led to.
@@ -103,6 +106,7 @@ impl Starter {
             precondition: request.precondition,
             claim: request.claim,
             owner,
+            actor: request.actor,
         };
         let accepting = info_span!("accept", execution.id = %execution.id);
         match self.accept(new).instrument(accepting).await? {

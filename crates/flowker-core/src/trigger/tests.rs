@@ -200,7 +200,7 @@ fn receive(world: World, mut parcel: Parcel) -> Seen {
     };
     let routes = Arc::new(RouteTable::new(workflows, plans));
     let trigger = Trigger::new(routes, Arc::new(rates), clock, Arc::new(starter));
-    let result = run(trigger.receive(&mut parcel));
+    let result = run(trigger.receive(&mut parcel, &Actor::system()));
     let accepted = std::mem::take(&mut *accepted.lock().unwrap());
     let n_dispatched = *n_dispatched.lock().unwrap();
     Seen { result, accepted, n_dispatched, was_read: parcel.was_read }

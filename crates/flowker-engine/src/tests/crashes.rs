@@ -177,7 +177,11 @@ async fn what_was_cancelled_is_not_driven_any_further() {
     let replica = world.replica(Limits::default()).await;
     let id = world.start(&replica).await;
     world.provider.called(1).await;
-    world.store.cancel(id, flowker_testkit::TestClock::START).await.unwrap();
+    world
+        .store
+        .cancel(id, flowker_testkit::TestClock::START, &flowker_testkit::sample::actor())
+        .await
+        .unwrap();
     replica.abandon(id);
     until("it is dropped", || replica.stats().executions == 0).await;
     assert_eq!(world.provider.n_in_flight(), 0);

@@ -20,6 +20,7 @@ async fn accept(world: &World, replica: &Replica) -> (Owned, bool) {
         precondition: Precondition::None,
         claim: None,
         owner: Some(replica.id),
+        actor: flowker_testkit::sample::actor(),
     };
     let answer = world.store.accept(new).await;
     let is_accepted = matches!(answer, Ok(Acceptance::Accepted));

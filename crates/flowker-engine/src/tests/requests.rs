@@ -142,7 +142,7 @@ async fn a_configuration_that_cannot_be_used_is_an_error_of_the_definition() {
         let disabled = ProviderConfig { status: ConfigStatus::Disabled, ..sample::config(2) };
         let foreign = ProviderConfig { provider_id: "other".to_owned(), ..sample::config(3) };
         for config in [disabled, foreign] {
-            ProviderConfigStore::create(&*world.store, config).await.unwrap();
+            ProviderConfigStore::create(&*world.store, config, sample::event()).await.unwrap();
         }
         let replica = world.replica(Limits::default()).await;
         let id = world.start(&replica).await;

@@ -96,7 +96,7 @@ async fn a_cancellation_is_an_end_too() {
     let id = world.start(&replica).await;
     let cancel = async {
         until("one waits", || replica.stats().waiters == 1).await;
-        world.store.cancel(id, TestClock::START).await.unwrap();
+        world.store.cancel(id, TestClock::START, &flowker_testkit::sample::actor()).await.unwrap();
         replica.abandon(id);
     };
     let (summary, ()) = tokio::join!(replica.wait_for_end(id, MINUTE), cancel);

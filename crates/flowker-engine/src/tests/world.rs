@@ -126,7 +126,8 @@ impl World {
 
     pub async fn accept(&self, execution: Arc<Execution>, owner: Option<ReplicaId>) {
         let precondition = Precondition::None;
-        let new = NewExecution { execution, precondition, claim: None, owner };
+        let new =
+            NewExecution { execution, precondition, claim: None, owner, actor: sample::actor() };
         assert_eq!(self.store.accept(new).await.unwrap(), Acceptance::Accepted);
     }
 
@@ -197,7 +198,7 @@ async fn memory_setup(
 ) {
     let workflow = Workflow { definition: sample::definition(document), ..sample::workflow(1) };
     let (id, revision) = (workflow.id, workflow.revision);
-    workflows.create(workflow).await.unwrap();
+    workflows.create(workflow, sample::event()).await.unwrap();
     let activation = Activation {
         id,
         revision,
@@ -205,9 +206,9 @@ async fn memory_setup(
         configs: Vec::new(),
         at: flowker_testkit::TestClock::START,
     };
-    let active = workflows.activate(activation).await.unwrap();
+    let active = workflows.activate(activation, sample::event()).await.unwrap();
     assert!(matches!(active, WorkflowWritten::Done(_)));
-    configs.create(sample::config(1)).await.unwrap();
+    configs.create(sample::config(1), sample::event()).await.unwrap();
 }
 
 /// Executors in a row behind the trigger `start`, the settings of each beside its id, and further

@@ -14,8 +14,8 @@ use crate::paging::{Named, NamedPage};
 use crate::show;
 
 pub(super) async fn create(call: Call) -> Result<Reply, Failure> {
-    let (door, document) = call.document().await?;
-    let new = door.app.api_keys.create(NewKeyOrder::read(document.value)?).await?;
+    let (door, actor, document) = call.document().await?;
+    let new = door.app.api_keys.create(NewKeyOrder::read(document.value)?, &actor).await?;
     Ok(uncached(Reply::created(show::new_api_key(&new))))
 }
 
@@ -37,13 +37,13 @@ pub(super) async fn show(call: Call) -> Result<Reply, Failure> {
 
 pub(super) async fn rotate(call: Call) -> Result<Reply, Failure> {
     let id = call.id(ApiKeyId::parse)?;
-    let (door, document) = call.optional_document().await?;
-    let new = door.app.api_keys.rotate(id, RotationOrder::read(document)?).await?;
+    let (door, actor, document) = call.optional_document().await?;
+    let new = door.app.api_keys.rotate(id, RotationOrder::read(document)?, &actor).await?;
     Ok(uncached(Reply::ok(show::new_api_key(&new))))
 }
 
 pub(super) async fn revoke(call: Call) -> Result<Reply, Failure> {
-    call.app().api_keys.revoke(call.id(ApiKeyId::parse)?).await?;
+    call.app().api_keys.revoke(call.id(ApiKeyId::parse)?, &call.actor).await?;
     Ok(Reply::no_content())
 }
 

@@ -22,7 +22,7 @@ pub(super) fn show_executor(call: &Call) -> Result<Reply, Failure> {
 pub(super) async fn validate_executor(call: Call) -> Result<Reply, Failure> {
     let id = call.argument.clone();
     executor(&call.app().catalog, &id)?;
-    let (door, document) = call.document().await?;
+    let (door, _, document) = call.document().await?;
     check_executor_config(executor(&door.app.catalog, &id)?, document.value)?;
     Ok(valid())
 }
@@ -70,7 +70,7 @@ pub(super) async fn show_template(call: &Call) -> Result<Reply, Failure> {
 pub(super) async fn validate_template(call: Call) -> Result<Reply, Failure> {
     let id = call.argument.clone();
     template(&call.app().catalog, &id)?;
-    let (door, document) = call.document().await?;
+    let (door, _, document) = call.document().await?;
     check_template_params(template(&door.app.catalog, &id)?, document.value)?;
     Ok(valid())
 }

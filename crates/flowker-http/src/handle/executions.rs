@@ -15,13 +15,13 @@ use crate::show;
 pub(super) async fn execute(call: Call) -> Result<Reply, Failure> {
     let id = call.id(WorkflowId::parse)?;
     let options = call.start_options();
-    let Call { door, parts, body, .. } = call;
+    let Call { door, actor, parts, body, .. } = call;
     let (limit, too_large) = body_limit(Endpoint::Execute);
     let timeout = door.limits.body_timeout;
     let document = body::read_document(body, &parts.headers, limit, timeout, too_large).await?;
     let key = extract::idempotency_key(&parts.headers)?;
     let executions = &door.app.executions;
-    let begun = executions.execute(id, document.value, &document.raw, key, options).await?;
+    let begun = executions.execute(id, document.value, &document.raw, key, options, &actor).await?;
     Ok(Reply::begun(&door.metrics, &begun, show::begun(&begun)))
 }
 
@@ -63,14 +63,14 @@ pub(super) async fn results(call: Call) -> Result<Reply, Failure> {
 }
 
 pub(super) async fn cancel(call: Call) -> Result<Reply, Failure> {
-    let summary = call.app().executions.cancel(call.id(ExecutionId::parse)?).await?;
+    let summary = call.app().executions.cancel(call.id(ExecutionId::parse)?, &call.actor).await?;
     Ok(Reply::ok(show::status(&summary)))
 }
 
 pub(super) async fn retry(call: Call) -> Result<Reply, Failure> {
     let id = call.id(ExecutionId::parse)?;
     let key = extract::idempotency_key(&call.parts.headers)?;
-    let begun = call.app().executions.retry(id, key, call.start_options());
+    let begun = call.app().executions.retry(id, key, call.start_options(), &call.actor);
     let begun = begun.await?;
     Ok(Reply::begun(&call.door.metrics, &begun, show::retried(&begun)))
 }

@@ -14,8 +14,8 @@ use crate::paging::{self, Named, NamedPage};
 use crate::show;
 
 pub(super) async fn create(call: Call) -> Result<Reply, Failure> {
-    let (door, document) = call.document().await?;
-    let config = door.app.provider_configs.create(document.value).await?;
+    let (door, actor, document) = call.document().await?;
+    let config = door.app.provider_configs.create(document.value, &actor).await?;
     Ok(Reply::created(show::provider_config_created(&config)))
 }
 
@@ -46,19 +46,20 @@ pub(super) async fn show(call: Call) -> Result<Reply, Failure> {
 
 pub(super) async fn patch(call: Call) -> Result<Reply, Failure> {
     let id = call.id(ProviderConfigId::parse)?;
-    let (door, document) = call.document().await?;
-    let config = door.app.provider_configs.patch(id, document.value).await?;
+    let (door, actor, document) = call.document().await?;
+    let config = door.app.provider_configs.patch(id, document.value, &actor).await?;
     Ok(Reply::ok(show::provider_config(&config)))
 }
 
 pub(super) async fn disable(call: Call) -> Result<Reply, Failure> {
     let id = call.id(ProviderConfigId::parse)?;
-    let config = call.app().provider_configs.disable(id, users(&call)?).await?;
+    let config = call.app().provider_configs.disable(id, users(&call)?, &call.actor).await?;
     Ok(Reply::ok(show::provider_config(&config)))
 }
 
 pub(super) async fn enable(call: Call) -> Result<Reply, Failure> {
-    let config = call.app().provider_configs.enable(call.id(ProviderConfigId::parse)?).await?;
+    let config =
+        call.app().provider_configs.enable(call.id(ProviderConfigId::parse)?, &call.actor).await?;
     Ok(Reply::ok(show::provider_config(&config)))
 }
 
@@ -69,7 +70,7 @@ pub(super) async fn test(call: Call) -> Result<Reply, Failure> {
 
 pub(super) async fn delete(call: Call) -> Result<Reply, Failure> {
     let id = call.id(ProviderConfigId::parse)?;
-    call.app().provider_configs.delete(id, users(&call)?).await?;
+    call.app().provider_configs.delete(id, users(&call)?, &call.actor).await?;
     Ok(Reply::no_content())
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn receive(call: Call) -> Result<Reply, Failure> {
         headers: call.parts.headers,
         body: Some(call.body),
     };
-    let begun = call.door.app.trigger.receive(&mut arriving).await?;
+    let begun = call.door.app.trigger.receive(&mut arriving, &call.actor).await?;
     Ok(Reply::begun(&call.door.metrics, &begun, show::begun(&begun))
         .header(WORKFLOW_ID, &begun.summary.workflow_id.to_string())
         .header(EXECUTION_ID, &begun.summary.id.to_string()))

@@ -13,14 +13,14 @@ use crate::paging::{self, Named, NamedPage};
 use crate::show;
 
 pub(super) async fn create(call: Call) -> Result<Reply, Failure> {
-    let (door, document) = call.document().await?;
-    let workflow = door.app.workflows.create(document.value).await?;
+    let (door, actor, document) = call.document().await?;
+    let workflow = door.app.workflows.create(document.value, &actor).await?;
     Ok(Reply::created(show::workflow_created(&workflow)))
 }
 
 pub(super) async fn create_from_template(call: Call) -> Result<Reply, Failure> {
-    let (door, document) = call.document().await?;
-    let workflow = door.app.workflows.from_template(document.value).await?;
+    let (door, actor, document) = call.document().await?;
+    let workflow = door.app.workflows.from_template(document.value, &actor).await?;
     Ok(Reply::created(show::workflow_created(&workflow)))
 }
 
@@ -50,35 +50,36 @@ pub(super) async fn show(call: Call) -> Result<Reply, Failure> {
 
 pub(super) async fn update(call: Call) -> Result<Reply, Failure> {
     let id = call.id(WorkflowId::parse)?;
-    let (door, document) = call.document().await?;
-    let workflow = door.app.workflows.update(id, document.value).await?;
+    let (door, actor, document) = call.document().await?;
+    let workflow = door.app.workflows.update(id, document.value, &actor).await?;
     Ok(Reply::ok(show::workflow(&workflow)))
 }
 
 pub(super) async fn clone(call: Call) -> Result<Reply, Failure> {
     let id = call.id(WorkflowId::parse)?;
-    let (door, document) = call.document().await?;
-    let workflow = door.app.workflows.clone_of(id, document.value).await?;
+    let (door, actor, document) = call.document().await?;
+    let workflow = door.app.workflows.clone_of(id, document.value, &actor).await?;
     Ok(Reply::created(show::workflow_created(&workflow)))
 }
 
 pub(super) async fn activate(call: Call) -> Result<Reply, Failure> {
-    let workflow = call.app().workflows.activate(call.id(WorkflowId::parse)?).await?;
+    let workflow = call.app().workflows.activate(call.id(WorkflowId::parse)?, &call.actor).await?;
     Ok(Reply::ok(show::workflow(&workflow)))
 }
 
 pub(super) async fn deactivate(call: Call) -> Result<Reply, Failure> {
-    let workflow = call.app().workflows.deactivate(call.id(WorkflowId::parse)?).await?;
+    let workflow =
+        call.app().workflows.deactivate(call.id(WorkflowId::parse)?, &call.actor).await?;
     Ok(Reply::ok(show::workflow(&workflow)))
 }
 
 pub(super) async fn to_draft(call: Call) -> Result<Reply, Failure> {
-    let workflow = call.app().workflows.to_draft(call.id(WorkflowId::parse)?).await?;
+    let workflow = call.app().workflows.to_draft(call.id(WorkflowId::parse)?, &call.actor).await?;
     Ok(Reply::ok(show::workflow(&workflow)))
 }
 
 pub(super) async fn delete(call: Call) -> Result<Reply, Failure> {
-    call.app().workflows.delete(call.id(WorkflowId::parse)?).await?;
+    call.app().workflows.delete(call.id(WorkflowId::parse)?, &call.actor).await?;
     Ok(Reply::no_content())
 }
 

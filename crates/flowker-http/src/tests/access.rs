@@ -100,8 +100,8 @@ async fn keys_are_made_shown_rotated_and_revoked() {
     let store = &mut world.api_keys;
     store.expect_unrevoked().returning(|| Ok(Vec::new()));
     store.expect_keys_revision().returning(|| Ok(1));
-    store.expect_create().returning(|_| Ok(ApiKeyWritten::Done));
-    store.expect_update().returning(|_| Ok(ApiKeyWritten::Done));
+    store.expect_create().returning(|_, _| Ok(ApiKeyWritten::Done));
+    store.expect_update().returning(|_, _| Ok(ApiKeyWritten::Done));
     let stored = key("billing", Scopes::ALL);
     let found = stored.clone();
     store.expect_get().returning(move |id| Ok((id == found.id).then(|| found.clone())));

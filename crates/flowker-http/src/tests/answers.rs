@@ -47,6 +47,7 @@ const TABLE: &[(u16, &str, &[&str])] = &[
             "FLK-0310",
             "FLK-0509",
             "FLK-0511",
+            "FLK-0610",
             "FLK-0703",
             "INVALID_CURSOR",
             "WORKFLOW_INVALID_EXECUTOR_CONFIG",

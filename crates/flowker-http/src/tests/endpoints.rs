@@ -36,14 +36,14 @@ fn with_workflow(status: Lifecycle) -> Arc<Door> {
     let store = &mut world.workflows;
     let found = stored.clone();
     store.expect_get().returning(move |_| Ok(Some(found.clone())));
-    store.expect_create().returning(|workflow| Ok(WorkflowWritten::Done(workflow)));
-    store.expect_update().returning(|workflow| Ok(WorkflowWritten::Done(workflow)));
+    store.expect_create().returning(|workflow, _| Ok(WorkflowWritten::Done(workflow)));
+    store.expect_update().returning(|workflow, _| Ok(WorkflowWritten::Done(workflow)));
     let active = Workflow { status: Lifecycle::Active, ..stored.clone() };
-    store.expect_activate().returning(move |_| Ok(WorkflowWritten::Done(active.clone())));
-    store.expect_transition().returning(move |transition| {
+    store.expect_activate().returning(move |_, _| Ok(WorkflowWritten::Done(active.clone())));
+    store.expect_transition().returning(move |transition, _| {
         Ok(WorkflowWritten::Done(Workflow { status: transition.to, ..stored.clone() }))
     });
-    store.expect_delete().returning(|_, _| Ok(true));
+    store.expect_delete().returning(|_, _, _| Ok(true));
     store.expect_routes().returning(|| Ok(Vec::new()));
     store.expect_routes_revision().returning(|| Ok(1));
     world.door()
@@ -124,7 +124,7 @@ fn with_execution(status: Status) -> Arc<Door> {
     });
     store.expect_journal().returning(|_| Ok(Vec::new()));
     store.expect_accept().returning(|_| Ok(Acceptance::Accepted));
-    store.expect_cancel().returning(move |_, _| {
+    store.expect_cancel().returning(move |_, _, _| {
         Ok(if status.is_terminal() {
             CancelAnswer::AlreadyTerminal
         } else {
@@ -180,14 +180,14 @@ async fn provider_configurations_are_made_changed_and_removed_without_showing_se
             updated_at: NOW,
         };
         world.configs.expect_get().returning(move |_| Ok(Some(stored.clone())));
-        world.configs.expect_create().returning(|_| Ok(ConfigWritten::Done));
-        world.configs.expect_update().returning(|_| Ok(ConfigWritten::Done));
-        world.configs.expect_delete().returning(|_| Ok(true));
+        world.configs.expect_create().returning(|_, _| Ok(ConfigWritten::Done));
+        world.configs.expect_update().returning(|_, _| Ok(ConfigWritten::Done));
+        world.configs.expect_delete().returning(|_, _| Ok(true));
         let user = ConfigUser { id: WORKFLOW, name: "w".to_owned() };
         let in_use = UnusedWritten::InUse(vec![user]);
         let answer = in_use.clone();
-        world.configs.expect_update_unused().returning(move |_| Ok(answer.clone()));
-        world.configs.expect_delete_unused().returning(move |_| Ok(in_use.clone()));
+        world.configs.expect_update_unused().returning(move |_, _| Ok(answer.clone()));
+        world.configs.expect_delete_unused().returning(move |_, _| Ok(in_use.clone()));
         world.door()
     };
     let one = format!("/v1/provider-configurations/{id}");

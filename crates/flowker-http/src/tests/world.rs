@@ -11,13 +11,13 @@ use flowker_core::execution::{Outcome, Status, Summary};
 use flowker_core::id::{ExecutionId, ReplicaId, WorkflowId};
 use flowker_core::plans::Plans;
 use flowker_core::ports::{
-    Acceptance, Authorizer, ExecutorDescriptor, MockApiKeyStore, MockClock, MockDispatcher,
-    MockExecutionStore, MockIdSource, MockIdempotencyStore, MockProvider, MockProviderConfigStore,
-    MockSecrets, MockWorkflowStore, Probe, ProbeFailure, Probed, Provider, ProviderDescriptor,
-    TokenVerifier, Untraced,
+    Acceptance, Authorizer, ExecutorDescriptor, MockApiKeyStore, MockAuditLog, MockClock,
+    MockDispatcher, MockExecutionStore, MockIdSource, MockIdempotencyStore, MockProvider,
+    MockProviderConfigStore, MockSecrets, MockWorkflowStore, Probe, ProbeFailure, Probed, Provider,
+    ProviderDescriptor, TokenVerifier, Untraced,
 };
 use flowker_core::routing::RouteTable;
-use flowker_core::service::{ApiKeys, Executions, ProviderConfigs, Workflows};
+use flowker_core::service::{ApiKeys, Audit, Executions, ProviderConfigs, Workflows};
 use flowker_core::time::Timestamp;
 use flowker_core::trigger::{Starter, Trigger};
 use flowker_core::workflow::{Definition, Lifecycle, NewRoute, Route, WebhookPath, Workflow};
@@ -41,6 +41,7 @@ pub(super) struct World {
     pub executions: MockExecutionStore,
     pub keys: MockIdempotencyStore,
     pub configs: MockProviderConfigStore,
+    pub audit: MockAuditLog,
     pub dispatcher: MockDispatcher,
     pub readiness: Ready,
     pub api_keys: MockApiKeyStore,
@@ -116,6 +117,7 @@ impl World {
             executions,
             keys,
             configs: MockProviderConfigStore::new(),
+            audit: MockAuditLog::new(),
             dispatcher,
             readiness: Ready::Up,
             api_keys: MockApiKeyStore::new(),
@@ -196,6 +198,7 @@ impl World {
                 clock: clock.clone(),
                 ids: ids.clone(),
             },
+            audit: Audit { log: Arc::new(self.audit), ids: ids.clone() },
             catalog,
             api_keys: ApiKeys {
                 store: api_keys,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use flowker_core::audit::AuditEvent;
 use flowker_core::execution::Execution;
 use flowker_core::ports::{Claim, NewExecution, Precondition, StoreError};
 use tokio_postgres::Row;
@@ -9,6 +10,7 @@ use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::{highest, lowest};
+use crate::audit::Note;
 use crate::db::{Db, Session};
 use crate::idempotency::Claimed;
 use crate::row::{self, Bytes, Columns, Moment, escaped};
@@ -22,15 +24,17 @@ pub(crate) struct NewRow {
     start_node: String,
     needs_active: bool,
     owner: Option<Uuid>,
+    note: Note,
 }
 
 impl NewRow {
     pub(super) fn of(new: NewExecution) -> Self {
-        let NewExecution { execution, precondition, claim, owner } = new;
+        let NewExecution { execution, precondition, claim, owner, actor } = new;
         Self {
             start_node: escaped(&execution.start_node).into_owned(),
             needs_active: precondition == Precondition::VersionActive,
             owner: owner.map(|it| *it.as_uuid()),
+            note: Note::of(&AuditEvent::execution_started(&execution, &actor)),
             execution,
             claim,
         }
@@ -42,7 +46,7 @@ impl NewRow {
 
     /// About how many bytes are sent for it.
     pub(crate) fn n_bytes(&self) -> usize {
-        self.execution.input.len() + 512
+        self.execution.input.len() + self.note.event.len() + 512
     }
 }
 
@@ -84,9 +88,9 @@ pub(crate) static ACCEPT: Statement = Statement {
                    OR (a.workflow_id, a.version) IN (SELECT id, version FROM live) AS may_start,
                    (SELECT e.id FROM executions AS e
                      WHERE e.id = a.id AND e.id BETWEEN $15 AND $16) IS NOT NULL AS is_old
-              FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $17)
+              FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $17, $18, $19)
                 AS a (id, workflow_id, version, total_steps, accepted_at, retry_of, start_node, input,
-                      owner, needs_active, key, fingerprint, retention_us, trace)
+                      owner, needs_active, key, fingerprint, retention_us, trace, event_id, event)
         ), claimed AS (
             INSERT INTO idempotency_keys AS k (workflow_id, key, fingerprint, execution_id, expires_at)
             SELECT a.workflow_id, a.key, a.fingerprint, a.id,
@@ -118,6 +122,11 @@ pub(crate) static ACCEPT: Statement = Statement {
                    least(accepted_at, flowker_now())
               FROM asked
              WHERE (id IN (SELECT id FROM written)) IS TRUE
+        ), audited AS (
+            INSERT INTO audit_pending (id, at, workflow_id, event)
+            SELECT event_id, flowker_now(), workflow_id, event
+              FROM asked
+             WHERE (id IN (SELECT id FROM written)) IS TRUE
         )
         SELECT id, may_start, is_old OR id IN (SELECT id FROM written) AS is_there FROM asked",
     types: &[
@@ -137,6 +146,8 @@ pub(crate) static ACCEPT: Statement = Statement {
         Type::UUID_ARRAY,
         Type::UUID,
         Type::UUID,
+        Type::TEXT_ARRAY,
+        Type::UUID_ARRAY,
         Type::TEXT_ARRAY,
     ],
 };
@@ -160,11 +171,13 @@ struct NewRows<'a> {
     traces: Vec<Option<String>>,
     /// Those that have to be active.
     active: Vec<Uuid>,
+    event_ids: Vec<Uuid>,
+    events: Vec<&'a str>,
 }
 
 impl<'a> NewRows<'a> {
     fn push(&mut self, row: &'a NewRow) {
-        let NewRow { execution, claim, start_node, needs_active, owner } = row;
+        let NewRow { execution, claim, start_node, needs_active, owner, note } = row;
         let workflow_id = *execution.workflow_id.as_uuid();
         self.ids.push(row.id());
         self.workflow_ids.push(workflow_id);
@@ -180,6 +193,8 @@ impl<'a> NewRows<'a> {
         self.fingerprints.push(claim.as_ref().map(|it| it.fingerprint.as_bytes().as_slice()));
         self.retentions_us.push(claim.as_ref().map(|it| row::micros(it.retention)));
         self.traces.push(execution.trace.as_ref().map(ToString::to_string));
+        self.event_ids.push(note.id);
+        self.events.push(&note.event);
         if *needs_active && !self.active.contains(&workflow_id) {
             self.active.push(workflow_id);
         }
@@ -198,7 +213,7 @@ pub(crate) async fn write(
     for row in rows {
         new.push(row);
     }
-    let params: [&(dyn ToSql + Sync); 17] = [
+    let params: [&(dyn ToSql + Sync); 19] = [
         &new.ids,
         &new.workflow_ids,
         &new.versions,
@@ -216,6 +231,8 @@ pub(crate) async fn write(
         &lowest(&new.ids),
         &highest(&new.ids),
         &new.traces,
+        &new.event_ids,
+        &new.events,
     ];
     session.query(&ACCEPT, &params).await
 }

@@ -1,7 +1,10 @@
 //! Appends: entries of the journal, and perhaps the end.
 
-use flowker_core::execution::Fence;
+use flowker_core::actor::Actor;
+use flowker_core::audit::AuditEvent;
+use flowker_core::execution::{Fence, Outcome};
 use flowker_core::ports::{Append, StoreError};
+use flowker_core::time::Timestamp;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -10,6 +13,7 @@ use super::end::NewOutcome;
 use super::journal::NewEntry;
 use super::ownership::stored;
 use super::{highest, lowest};
+use crate::audit::Note;
 use crate::db::Session;
 use crate::row::{Columns, Moment, limit};
 use crate::statement::Statement;
@@ -23,10 +27,20 @@ pub(crate) struct NewAppend {
     position: i64,
     entries: Vec<NewEntry>,
     outcome: Option<NewOutcome>,
+    /// Of the end.
+    note: Option<Note>,
 }
 
 impl NewAppend {
     pub(super) fn of(append: &Append) -> Self {
+        let ended = |(outcome, _): &(Outcome, Timestamp)| {
+            Note::of(&AuditEvent::execution_ended(append.id, outcome, &Actor::system()))
+        };
+        Self { note: append.end.as_ref().map(ended), ..Self::of_the_past(append) }
+    }
+
+    /// The same for what happened in another store, where it is audited.
+    pub(super) fn of_the_past(append: &Append) -> Self {
         Self {
             id: *append.id.as_uuid(),
             fence: append.fence,
@@ -34,6 +48,7 @@ impl NewAppend {
             position: limit(append.position).min(i64::MAX / 2),
             entries: append.entries.iter().map(NewEntry::of).collect(),
             outcome: append.end.as_ref().map(|(outcome, at)| NewOutcome::of(outcome, *at)),
+            note: None,
         }
     }
 
@@ -44,7 +59,8 @@ impl NewAppend {
     /// About how many bytes are sent for it.
     pub(crate) fn n_bytes(&self) -> usize {
         let entries: usize = self.entries.iter().map(NewEntry::n_bytes).sum();
-        entries + self.outcome.as_ref().map_or(0, NewOutcome::n_bytes) + 128
+        let note = self.note.as_ref().map_or(0, |note| note.event.len());
+        entries + self.outcome.as_ref().map_or(0, NewOutcome::n_bytes) + note + 128
     }
 }
 
@@ -70,14 +86,14 @@ pub(crate) static APPEND: Statement = Statement {
     text: "\
         WITH held AS (
             SELECT r.execution_id, r.workflow_id, r.accepted_at, r.fence, a.position, a.n_entries,
-                   a.status, a.completed_at, a.failure_code, a.message, a.output,
+                   a.status, a.completed_at, a.failure_code, a.message, a.output, a.event_id, a.event,
                    a.n_entries = 0
                    OR coalesce((SELECT j.seq FROM journal AS j
                                  WHERE j.execution_id = a.id AND j.execution_id BETWEEN $23 AND $24
                                  ORDER BY j.seq DESC LIMIT 1), 0) = a.position AS is_next
-              FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)
+              FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $25, $26)
                 AS a (id, fence, position, n_entries, status, completed_at, failure_code, message,
-                      output)
+                      output, event_id, event)
               JOIN ready AS r ON r.execution_id = a.id AND r.fence = a.fence
              ORDER BY r.execution_id FOR NO KEY UPDATE OF r
         ), journaled AS (
@@ -100,6 +116,11 @@ pub(crate) static APPEND: Statement = Statement {
                    message, output
               FROM held
              WHERE is_next AND status IS NOT NULL
+        ), audited AS (
+            INSERT INTO audit_pending (id, at, workflow_id, event)
+            SELECT event_id, flowker_now(), workflow_id, event
+              FROM held
+             WHERE is_next AND event IS NOT NULL
         )
         SELECT h.execution_id,
                h.is_next
@@ -135,6 +156,8 @@ pub(crate) static APPEND: Statement = Statement {
         Type::TEXT_ARRAY,
         Type::UUID,
         Type::UUID,
+        Type::UUID_ARRAY,
+        Type::TEXT_ARRAY,
     ],
 };
 
@@ -150,6 +173,8 @@ struct Ends<'a> {
     failure_codes: Vec<Option<&'static str>>,
     messages: Vec<Option<&'a str>>,
     outputs: Vec<Option<&'a str>>,
+    event_ids: Vec<Option<Uuid>>,
+    events: Vec<Option<&'a str>>,
 }
 
 impl<'a> Ends<'a> {
@@ -164,6 +189,8 @@ impl<'a> Ends<'a> {
         self.failure_codes.push(outcome.and_then(|it| it.failure_code));
         self.messages.push(outcome.and_then(|it| it.message.as_deref()));
         self.outputs.push(outcome.and_then(|it| it.output.as_deref()));
+        self.event_ids.push(append.note.as_ref().map(|it| it.id));
+        self.events.push(append.note.as_ref().map(|it| it.event.as_str()));
     }
 }
 
@@ -219,7 +246,7 @@ pub(crate) async fn write(
             entries.push(append.id, seq, entry);
         }
     }
-    let params: [&(dyn ToSql + Sync); 24] = [
+    let params: [&(dyn ToSql + Sync); 26] = [
         &ends.ids,
         &ends.fences,
         &ends.positions,
@@ -244,6 +271,8 @@ pub(crate) async fn write(
         &entries.outputs,
         &lowest(&ends.ids),
         &highest(&ends.ids),
+        &ends.event_ids,
+        &ends.events,
     ];
     session.query(&APPEND, &params).await
 }

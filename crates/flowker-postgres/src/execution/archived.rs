@@ -191,7 +191,8 @@ impl<'a> Moved<'a> {
         self.traces.push(execution.trace.as_ref().map(ToString::to_string));
         if end.is_some() || !journal.is_empty() {
             let (id, entries) = (execution.id, journal.clone());
-            self.appends.push(NewAppend::of(&Append { id, fence, position: 0, entries, end }));
+            let append = Append { id, fence, position: 0, entries, end };
+            self.appends.push(NewAppend::of_the_past(&append));
         }
     }
 }

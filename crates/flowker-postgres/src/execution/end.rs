@@ -1,14 +1,17 @@
 //! How an execution ends: its `ready` row goes, and its outcome comes.
 
+use flowker_core::actor::Actor;
+use flowker_core::audit::AuditEvent;
 use flowker_core::execution::Outcome;
 use flowker_core::id::ExecutionId;
 use flowker_core::json;
 use flowker_core::ports::{CancelAnswer, StoreError};
 use flowker_core::time::Timestamp;
 use serde_json::Value;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::summary;
+use crate::audit::Note;
 use crate::db::Db;
 use crate::row::{Moment, escaped};
 use crate::statement::Statement;
@@ -48,19 +51,25 @@ pub(super) static CANCEL: Statement = Statement {
     text: "\
         WITH ended AS (
             DELETE FROM ready WHERE execution_id = $1 RETURNING workflow_id, accepted_at
+        ), audited AS (
+            INSERT INTO audit_pending (id, at, workflow_id, event)
+            SELECT $3, flowker_now(), workflow_id, $4 FROM ended
         )
         INSERT INTO outcomes (execution_id, workflow_id, status, accepted_at, completed_at)
         SELECT $1, workflow_id, 'cancelled', accepted_at, $2 FROM ended
         RETURNING execution_id",
-    types: &[Type::UUID, Type::TIMESTAMPTZ],
+    types: &[Type::UUID, Type::TIMESTAMPTZ, Type::UUID, Type::TEXT],
 };
 
 pub(super) async fn cancel(
     db: &Db,
     id: ExecutionId,
     at: Timestamp,
+    actor: &Actor,
 ) -> Result<CancelAnswer, StoreError> {
-    let is_cancelled = !db.write(&CANCEL, &[id.as_uuid(), &Moment(at)]).await?.is_empty();
+    let note = Note::of(&AuditEvent::execution_ended(id, &Outcome::Cancelled, actor));
+    let params: [&(dyn ToSql + Sync); 4] = [id.as_uuid(), &Moment(at), &note.id, &note.event];
+    let is_cancelled = !db.write(&CANCEL, &params).await?.is_empty();
     // A statement of its own: the one before does not see an end that it waited for.
     Ok(match summary::get(db, id).await? {
         Some(summary) if is_cancelled => CancelAnswer::Cancelled(summary),

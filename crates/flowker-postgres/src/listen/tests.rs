@@ -38,18 +38,18 @@ async fn replicas_hear_of_each_others_changes() {
     let (_theirs, mut changes) = listening(&database).await;
     let ours = database.store(&Options::default());
     let workflow = sample::workflow(1);
-    WorkflowStore::create(&ours, workflow.clone()).await.unwrap();
+    WorkflowStore::create(&ours, workflow.clone(), sample::event()).await.unwrap();
     assert!(!changes.has_changed().unwrap(), "a draft has no routes");
 
     let (id, at) = (workflow.id, sample::moment(5));
     let activation =
         Activation { id, revision: 1, routes: vec![sample::route(1)], configs: Vec::new(), at };
-    let answer = ours.activate(activation).await.unwrap();
+    let answer = ours.activate(activation, sample::event()).await.unwrap();
     assert!(matches!(answer, WorkflowWritten::Done(_)), "{answer:?}");
     wait_for_change(&mut changes).await;
 
     let transition = Transition { id, revision: 2, to: Lifecycle::Inactive, at };
-    ours.transition(transition).await.unwrap();
+    ours.transition(transition, sample::event()).await.unwrap();
     wait_for_change(&mut changes).await;
 }
 

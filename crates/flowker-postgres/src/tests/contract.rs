@@ -60,6 +60,7 @@ flowker_testkit::workflow_store_contract!(fresh_store);
 flowker_testkit::provider_config_store_contract!(fresh_store);
 flowker_testkit::api_key_store_contract!(fresh_store);
 flowker_testkit::shared_values_contract!(fresh_store);
+flowker_testkit::audit_log_contract!(fresh_store);
 flowker_testkit::archive_contract!(in_memory, fresh_archive);
 
 /// From this kind of store to another.
@@ -78,6 +79,7 @@ mod pooled {
     flowker_testkit::provider_config_store_contract!(fresh_pooled_store);
     flowker_testkit::api_key_store_contract!(fresh_pooled_store);
     flowker_testkit::shared_values_contract!(fresh_pooled_store);
+    flowker_testkit::audit_log_contract!(fresh_pooled_store);
     flowker_testkit::archive_contract!(fresh_pooled_archive, fresh_pooled_archive);
 }
 

@@ -26,7 +26,7 @@ async fn tell(cluster: &Cluster, statement: &str) {
 }
 
 async fn create(store: &PostgresStore, n: u64) -> Result<(), StoreError> {
-    let answer = WorkflowStore::create(store, sample::workflow(n)).await?;
+    let answer = WorkflowStore::create(store, sample::workflow(n), sample::event()).await?;
     assert!(matches!(answer, WorkflowWritten::Done(_)), "{answer:?}");
     Ok(())
 }

@@ -180,7 +180,7 @@ async fn one_that_was_accepted_before_and_has_to_wait_is_still_accepted() {
         let answer = store.accept(keyed(n, "order-42")).await;
         assert_eq!(answer.expect("accept"), Acceptance::Accepted);
         let at = sample::moment(3);
-        store.cancel(sample::execution_id(n), at).await.expect("cancel");
+        store.cancel(sample::execution_id(n), at, &sample::actor()).await.expect("cancel");
         if n == 1 {
             database.clock.advance(sample::RETENTION + Duration::from_secs(1));
         }

@@ -76,5 +76,6 @@ fn triggered(workflow: &Workflow) -> NewExecution {
         precondition: Precondition::VersionActive,
         claim: Some(sample::claim(&id.to_string(), "a")),
         owner: Some(sample::replica(1)),
+        actor: sample::actor(),
     }
 }

@@ -4,6 +4,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use crate::archive;
+use crate::audit;
 use crate::db::SETTINGS;
 use crate::execution as executions;
 use crate::execution::list;
@@ -24,6 +25,7 @@ fn literal(ty: &Type) -> &'static str {
         Type::TEXT => "'a'",
         Type::TEXT_ARRAY => "'{a,b}'",
         Type::BOOL_ARRAY => "'{t,f}'",
+        Type::BYTEA => r"'\x00'",
         Type::BYTEA_ARRAY => r#"'{"\\x00","\\x01"}'"#,
         Type::TIMESTAMPTZ => "'2026-01-01'",
         Type::TIMESTAMPTZ_ARRAY => "'{2026-01-01,2026-01-01}'",
@@ -69,7 +71,9 @@ fn lists() -> impl Iterator<Item = &'static Statement> {
 
 fn others() -> impl Iterator<Item = &'static Statement> {
     let keys = [&idempotency::FIND, &idempotency::PURGE];
-    executions::STATEMENTS.iter().copied().chain(keys)
+    let merged = audit::MERGED.iter().copied().flat_map(each);
+    let audited = audit::STATEMENTS.iter().copied().chain(merged);
+    executions::STATEMENTS.iter().copied().chain(keys).chain(audited)
 }
 
 /// Checks all plans over a database that `setup` has filled.
@@ -85,7 +89,8 @@ async fn check_all(setup: &str) {
         for statement in others() {
             check(statement, &plan(&client, statement).await, &["Bitmap"]);
         }
-        for statement in lists().chain(archive::statements()) {
+        let ordered = audit::ORDERED.iter().copied();
+        for statement in lists().chain(archive::statements()).chain(ordered) {
             // They are read in their order, as far as a page goes.
             check(statement, &plan(&client, statement).await, &["Bitmap", "->  Sort"]);
         }

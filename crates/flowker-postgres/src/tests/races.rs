@@ -30,6 +30,7 @@ fn triggered(workflow: &Workflow) -> NewExecution {
         precondition: Precondition::VersionActive,
         claim: None,
         owner: Some(sample::replica(1)),
+        actor: sample::actor(),
     }
 }
 
@@ -37,7 +38,7 @@ async fn deactivate(store: &PostgresStore, workflow: &Workflow) {
     let (id, revision) = (workflow.id, workflow.revision);
     let transition =
         Transition { id, revision, to: Lifecycle::Inactive, at: sample::moment(2_000) };
-    let answer = store.transition(transition).await.expect("transition");
+    let answer = store.transition(transition, sample::event()).await.expect("transition");
     assert!(matches!(answer, WorkflowWritten::Done(_)), "{answer:?}");
 }
 

@@ -11,7 +11,7 @@ use crate::testing::{TestDatabase, until};
 async fn store(database: &TestDatabase, n_drafts: u64) -> Arc<PostgresStore> {
     let store = database.store(&Options { sessions: 16, ..Options::default() });
     for n in 0..n_drafts {
-        WorkflowStore::create(&store, sample::workflow(n)).await.expect("create");
+        WorkflowStore::create(&store, sample::workflow(n), sample::event()).await.expect("create");
     }
     Arc::new(store)
 }
@@ -28,7 +28,7 @@ async fn racers_for_a_name_rename_one() {
     for n in 0..24 {
         let store = Arc::clone(&store);
         let workflow = Workflow { name: "wanted".to_owned(), revision: 2, ..sample::workflow(n) };
-        racers.spawn(async move { store.update(workflow).await.expect("update") });
+        racers.spawn(async move { store.update(workflow, sample::event()).await.expect("update") });
     }
     let answers = racers.join_all().await;
     let n_taken = answers.iter().filter(|it| **it == WorkflowWritten::NameTaken).count();
@@ -57,7 +57,9 @@ async fn racers_for_several_routes_do_not_wait_in_a_circle() {
     for (n, routes) in (0..).zip([forward, backward]) {
         let (store, id, at) = (Arc::clone(&store), sample::workflow_id(n), sample::moment(9));
         let activation = Activation { id, revision: 1, routes, configs: Vec::new(), at };
-        racers.spawn(async move { store.activate(activation).await.expect("activate") });
+        racers.spawn(async move {
+            store.activate(activation, sample::event()).await.expect("activate")
+        });
     }
     until("both wait", async || {
         let waiting = "SELECT count(*) FROM pg_stat_activity

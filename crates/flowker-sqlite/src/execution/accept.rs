@@ -6,6 +6,7 @@ use flowker_core::ports::{NewExecution, Precondition, StoreError};
 use flowker_core::time::Timestamp;
 use rusqlite::{Connection, params};
 
+use crate::audit::Note;
 use crate::error::Of;
 use crate::idempotency;
 
@@ -23,6 +24,7 @@ pub(super) fn accept(
     db: &Connection,
     now: Timestamp,
     new: &NewExecution,
+    note: &Note,
 ) -> Result<Accepted, StoreError> {
     let execution = new.execution.as_ref();
     // Whether it was accepted before is asked last, so that the first acceptance does not pay for it.
@@ -34,6 +36,7 @@ pub(super) fn accept(
         if let Some(claim) = &new.claim {
             idempotency::claim(db, execution.workflow_id, execution.id, claim, now)?;
         }
+        note.write_of(db, now, execution.workflow_id)?;
     }
     Ok(Accepted::Own)
 }

@@ -1,15 +1,19 @@
 //! How an execution ends: its `ready` row goes, and its outcome comes.
 
+use flowker_core::actor::Actor;
+use flowker_core::audit::AuditEvent;
 use flowker_core::execution::{Fence, Outcome};
-use flowker_core::id::ExecutionId;
+use flowker_core::id::{ExecutionId, WorkflowId};
 use flowker_core::json;
 use flowker_core::ports::{CancelAnswer, StoreError};
 use flowker_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::journal::{self, NewEntries, Placed};
 use super::{ownership, summary};
+use crate::audit::Note;
 use crate::error::Of;
 
 /// An outcome as it is stored. Made before the writer is asked, so that it serializes nothing.
@@ -38,24 +42,46 @@ impl NewOutcome {
     }
 }
 
+/// An end as it is stored, and as it is audited.
+#[derive(Debug)]
+pub(super) struct NewEnd {
+    id: ExecutionId,
+    outcome: NewOutcome,
+    note: Note,
+}
+
+impl NewEnd {
+    pub(super) fn of(id: ExecutionId, outcome: &Outcome, at: Timestamp, actor: &Actor) -> Self {
+        let note = Note::of(&AuditEvent::execution_ended(id, outcome, actor));
+        Self { id, outcome: NewOutcome::of(outcome, at), note }
+    }
+
+    fn write(&self, db: &Connection, now: Timestamp, ended: &Ended) -> Result<(), StoreError> {
+        insert(db, self.id, ended, &self.outcome)?;
+        let workflow = WorkflowId::from_uuid(Uuid::from_bytes(ended.workflow_id));
+        self.note.write_of(db, now, workflow)
+    }
+}
+
 pub(super) const END: &str = "\
     DELETE FROM ready WHERE execution_id = ?1 AND fence = ?2 RETURNING workflow_id, accepted_at";
 
 /// Appends and ends if the fence is the current one; whether it was.
 pub(super) fn append(
     db: &Connection,
-    id: ExecutionId,
+    now: Timestamp,
     fence: Fence,
     entries: &NewEntries,
-    outcome: &NewOutcome,
+    end: &NewEnd,
 ) -> Result<bool, StoreError> {
+    let id = end.id;
     let params = params![id.as_uuid().as_bytes(), ownership::stored(fence)];
     let Some(ended) = delete_ready(db, id, END, params)? else { return Ok(false) };
     if journal::place(db, id, fence, entries)? == Placed::Before {
         // They were written without an end: with it, this would have ended then.
         return Err(journal::misplaced(id));
     }
-    insert(db, id, &ended, outcome)?;
+    end.write(db, now, &ended)?;
     Ok(true)
 }
 
@@ -64,12 +90,13 @@ pub(super) const CANCEL: &str =
 
 pub(super) fn cancel(
     db: &Connection,
-    id: ExecutionId,
-    at: Timestamp,
+    now: Timestamp,
+    end: &NewEnd,
 ) -> Result<CancelAnswer, StoreError> {
+    let id = end.id;
     match delete_ready(db, id, CANCEL, [id.as_uuid().as_bytes()])? {
         Some(ended) => {
-            insert(db, id, &ended, &NewOutcome::of(&Outcome::Cancelled, at))?;
+            end.write(db, now, &ended)?;
             summary::expect(db, id).map(CancelAnswer::Cancelled)
         }
         None if is_ended(db, id)? => Ok(CancelAnswer::AlreadyTerminal),

@@ -14,7 +14,8 @@ use crate::open::{migrations, schema};
 async fn everything_outlives_the_process() {
     let database = Database::new();
     let store = database.open();
-    let drafted = WorkflowStore::create(&store, workflow("orders")).await.expect("create");
+    let drafted =
+        WorkflowStore::create(&store, workflow("orders"), sample::event()).await.expect("create");
     assert_eq!(drafted, WorkflowWritten::Done(workflow("orders")));
     let claimed = NewExecution { claim: Some(claim("k")), ..new(1) };
     assert_eq!(store.accept(claimed).await.expect("accept"), Acceptance::Accepted);

@@ -6,7 +6,8 @@ use super::*;
 use crate::execution::list;
 use crate::named::{Pages, Ways};
 use crate::{
-    api_key, archive, execution as executions, idempotency, provider_config, workflow as workflows,
+    api_key, archive, audit, execution as executions, idempotency, provider_config,
+    workflow as workflows,
 };
 
 fn plan(db: &Connection, statement: &str) -> Vec<String> {
@@ -35,6 +36,9 @@ fn hot_statements_use_indexes() {
     for statement in executions::STATEMENTS {
         check(&db, statement);
     }
+    for statement in audit::STATEMENTS {
+        check(&db, statement);
+    }
     for statement in [idempotency::FIND, idempotency::WRITE, idempotency::PURGE] {
         check(&db, statement);
     }
@@ -58,6 +62,9 @@ fn lists_are_read_in_their_order() {
     let sources =
         [list::UNFINISHED, list::UNFINISHED_BY_ID, list::ENDED, list::ENDED_BY_COMPLETION];
     for statement in sources.iter().flat_map(|it| [&it.of_all, &it.of_workflow]).flat_map(each) {
+        check(&db, statement);
+    }
+    for statement in audit::SEARCHES.into_iter().flat_map(each) {
         check(&db, statement);
     }
     let by_key = |pages: &'static Pages| [&pages.by_creation, &pages.by_update, &pages.by_name];

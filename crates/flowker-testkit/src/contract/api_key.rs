@@ -13,7 +13,8 @@ use crate::sample;
 use crate::subject::Subject;
 
 async fn create(subject: &Subject, key: &ApiKey) {
-    let answer = subject.stores.api_keys.create(key.clone()).await.expect("create");
+    let answer =
+        subject.stores.api_keys.create(key.clone(), sample::event()).await.expect("create");
     assert_eq!(answer, ApiKeyWritten::Done);
 }
 
@@ -55,7 +56,7 @@ pub async fn an_unknown_key_is_not_found(subject: Subject) {
     assert_eq!(get(&subject, 1).await, None);
     let before = keys.keys_revision().await.expect("keys_revision");
     let unknown = ApiKey { revision: 2, ..sample::api_key(1) };
-    assert_eq!(keys.update(unknown).await.expect("update"), ApiKeyWritten::Stale);
+    assert_eq!(keys.update(unknown, sample::event()).await.expect("update"), ApiKeyWritten::Stale);
     assert_eq!(get(&subject, 1).await, None);
     assert_eq!(keys.keys_revision().await.expect("keys_revision"), before);
 }
@@ -66,7 +67,7 @@ pub async fn names_are_unique_for_ever(subject: Subject) {
     create(&subject, &ApiKey { revoked_at: Some(sample::moment(2)), ..sample::api_key(1) }).await;
     let named = |n, name: &str| ApiKey { name: name.to_owned(), ..sample::api_key(n) };
     let before = keys.keys_revision().await.expect("keys_revision");
-    let answer = keys.create(named(2, "key 1")).await.expect("create");
+    let answer = keys.create(named(2, "key 1"), sample::event()).await.expect("create");
     assert_eq!(answer, ApiKeyWritten::NameTaken);
     assert_eq!(get(&subject, 2).await, None);
     assert_eq!(keys.keys_revision().await.expect("keys_revision"), before);
@@ -80,7 +81,7 @@ pub async fn racers_with_one_name_make_one_key(subject: Subject) {
     let answers = race(|idx| {
         let keys = Arc::clone(&subject.stores.api_keys);
         let key = ApiKey { name: "the one".to_owned(), ..sample::api_key(idx) };
-        async move { keys.create(key).await.expect("create") }
+        async move { keys.create(key, sample::event()).await.expect("create") }
     })
     .await;
     let n_done = answers.iter().filter(|it| **it == ApiKeyWritten::Done).count();
@@ -95,11 +96,12 @@ pub async fn an_update_replaces_what_may_change(subject: Subject) {
     let rotated = ApiKey { revision: 2, revoked_at: None, ..full(1) };
     let expected =
         ApiKey { name: "key 1".to_owned(), scopes: sample::api_key(1).scopes, ..rotated.clone() };
-    let answer = subject.stores.api_keys.update(rotated).await.expect("update");
+    let answer = subject.stores.api_keys.update(rotated, sample::event()).await.expect("update");
     assert_eq!(answer, ApiKeyWritten::Done);
     assert_eq!(get(&subject, 1).await.as_ref(), Some(&expected));
     let plain = ApiKey { revision: 3, ..sample::api_key(1) };
-    let answer = subject.stores.api_keys.update(plain.clone()).await.expect("update");
+    let answer =
+        subject.stores.api_keys.update(plain.clone(), sample::event()).await.expect("update");
     assert_eq!(answer, ApiKeyWritten::Done);
     assert_eq!(get(&subject, 1).await, Some(plain), "members are taken away as well");
     assert_eq!(get(&subject, 2).await, Some(sample::api_key(2)), "no other is touched");
@@ -110,7 +112,7 @@ pub async fn a_stale_update_of_a_key_is_refused(subject: Subject) {
     create(&subject, &sample::api_key(1)).await;
     for revision in [1, 3, 0] {
         let late = ApiKey { revision, ..full(1) };
-        let answer = subject.stores.api_keys.update(late).await.expect("update");
+        let answer = subject.stores.api_keys.update(late, sample::event()).await.expect("update");
         assert_eq!(answer, ApiKeyWritten::Stale, "revision {revision}");
         assert_eq!(get(&subject, 1).await, Some(sample::api_key(1)));
     }
@@ -124,7 +126,7 @@ pub async fn racing_updates_of_a_key_overtake_each_other_in_turn(subject: Subjec
             let keys = Arc::clone(&subject.stores.api_keys);
             let digest = KeyDigest::of(&idx.to_be_bytes());
             let key = ApiKey { digest, revision, ..sample::api_key(1) };
-            async move { (key.clone(), keys.update(key).await.expect("update")) }
+            async move { (key.clone(), keys.update(key, sample::event()).await.expect("update")) }
         })
         .await;
         let done = answers.iter().filter(|(_, answer)| *answer == ApiKeyWritten::Done);
@@ -143,7 +145,7 @@ pub async fn a_revoked_key_is_kept_and_not_listed_as_usable(subject: Subject) {
         create(&subject, &key).await;
     }
     let revoked = ApiKey { revision: 2, revoked_at: Some(sample::moment(4)), ..sample::api_key(1) };
-    let answer = keys.update(revoked.clone()).await.expect("update");
+    let answer = keys.update(revoked.clone(), sample::event()).await.expect("update");
     assert_eq!(answer, ApiKeyWritten::Done);
     assert_eq!(get(&subject, 1).await.as_ref(), Some(&revoked));
     let mut usable = keys.unrevoked().await.expect("unrevoked");
@@ -162,7 +164,7 @@ pub async fn the_keys_revision_grows_with_every_change(subject: Subject) {
         assert!(last < now, "{last} < {now}");
         last = now;
         let key = ApiKey { revision, ..sample::api_key(1) };
-        assert_eq!(keys.update(key).await.expect("update"), ApiKeyWritten::Done);
+        assert_eq!(keys.update(key, sample::event()).await.expect("update"), ApiKeyWritten::Done);
     }
     assert!(last < keys.keys_revision().await.expect("keys_revision"));
 }

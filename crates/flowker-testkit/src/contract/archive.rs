@@ -52,7 +52,7 @@ async fn fill(from: &ArchiveSubject) {
         ..sample::config(1)
     };
     for config in [config, sample::config(2)] {
-        let answer = subject.stores.configs.create(config).await.expect("create");
+        let answer = subject.stores.configs.create(config, sample::event()).await.expect("create");
         assert_eq!(answer, ConfigWritten::Done);
     }
     fill_api_keys(subject).await;
@@ -60,6 +60,7 @@ async fn fill(from: &ArchiveSubject) {
         subject.stores.shared.keep(name, value).await.expect("keep");
     }
     fill_executions(subject).await;
+    super::audit::seal_all(subject).await;
 }
 
 /// An active workflow that was active before, a draft, an inactive one, and versions of a workflow
@@ -69,21 +70,23 @@ async fn fill_workflows(subject: &Subject) {
     let first = active_workflow(subject, 1).await;
     let inactive = deactivate(subject, &first).await;
     let to_draft = super::transition(&inactive, Lifecycle::Draft);
-    let drafted = done(workflows.transition(to_draft).await.expect("transition"));
+    let drafted = done(workflows.transition(to_draft, sample::event()).await.expect("transition"));
     let edited = Workflow {
         description: Some("before\0after".to_owned()),
         metadata: sample::object(sample::HARD_JSON),
         revision: drafted.revision + 1,
         ..drafted
     };
-    let edited = done(workflows.update(edited).await.expect("update"));
-    done(workflows.activate(super::activation(&edited, 1)).await.expect("activate"));
+    let edited = done(workflows.update(edited, sample::event()).await.expect("update"));
+    done(
+        workflows.activate(super::activation(&edited, 1), sample::event()).await.expect("activate"),
+    );
     draft(subject, 2).await;
     let third = active_workflow(subject, 3).await;
     deactivate(subject, &third).await;
     let fourth = active_workflow(subject, 4).await;
     let fourth = deactivate(subject, &fourth).await;
-    assert!(workflows.delete(fourth.id, fourth.revision).await.expect("delete"));
+    assert!(workflows.delete(fourth.id, fourth.revision, sample::event()).await.expect("delete"));
 }
 
 /// A plain key, and one that was rotated and revoked.
@@ -99,7 +102,7 @@ async fn fill_api_keys(subject: &Subject) {
         ..sample::api_key(2)
     };
     for key in [sample::api_key(1), rotated] {
-        let answer = subject.stores.api_keys.create(key).await.expect("create");
+        let answer = subject.stores.api_keys.create(key, sample::event()).await.expect("create");
         assert_eq!(answer, ApiKeyWritten::Done);
     }
 }
@@ -125,7 +128,10 @@ async fn fill_executions(subject: &Subject) {
     append(subject, FAILED, vec![sample::failed("call", "why\0")], None).await;
     end(subject, FAILED, Outcome::Failed(failure)).await;
     append(subject, DRIVEN, events(), None).await;
-    executions.cancel(sample::execution_id(CANCELLED), sample::moment(9)).await.expect("cancel");
+    executions
+        .cancel(sample::execution_id(CANCELLED), sample::moment(9), &sample::actor())
+        .await
+        .expect("cancel");
     let waiting = sample::execution_id(WAITING);
     executions.release(waiting, Fence::FIRST, Some(due())).await.expect("release");
 }
@@ -139,6 +145,7 @@ fn claimed(n: u64) -> NewExecution {
         precondition: Precondition::VersionActive,
         claim: Some(sample::claim(&format!("key {n}"), "a")),
         owner: None,
+        actor: sample::actor(),
     }
 }
 

@@ -25,7 +25,12 @@ async fn claim_for(subject: &Subject, n: u64, retention: Duration) -> ExecutionI
 }
 
 async fn end(subject: &Subject, id: ExecutionId) {
-    subject.stores.executions.cancel(id, sample::moment(3)).await.expect("cancel");
+    subject
+        .stores
+        .executions
+        .cancel(id, sample::moment(3), &sample::actor())
+        .await
+        .expect("cancel");
 }
 
 async fn find(subject: &Subject, n: u64) -> Option<KnownKey> {

@@ -20,7 +20,8 @@ use crate::sample;
 use crate::subject::Subject;
 
 async fn create(subject: &Subject, config: &ProviderConfig) {
-    let answer = subject.stores.configs.create(config.clone()).await.expect("create");
+    let answer =
+        subject.stores.configs.create(config.clone(), sample::event()).await.expect("create");
     assert_eq!(answer, ConfigWritten::Done);
 }
 
@@ -63,8 +64,11 @@ pub async fn an_unknown_configuration_is_not_found(subject: Subject) {
     let configs = &subject.stores.configs;
     assert_eq!(get(&subject, 1).await, None);
     let unknown = ProviderConfig { revision: 2, ..sample::config(1) };
-    assert_eq!(configs.update(unknown).await.expect("update"), ConfigWritten::Stale);
-    assert!(!configs.delete(sample::config_id(1)).await.expect("delete"));
+    assert_eq!(
+        configs.update(unknown, sample::event()).await.expect("update"),
+        ConfigWritten::Stale
+    );
+    assert!(!configs.delete(sample::config_id(1), sample::event()).await.expect("delete"));
     assert_eq!(get(&subject, 1).await, None);
 }
 
@@ -72,7 +76,8 @@ pub async fn an_unknown_configuration_is_not_found(subject: Subject) {
 pub async fn names_are_unique(subject: Subject) {
     create(&subject, &sample::config(1)).await;
     let named = |n, name: &str| ProviderConfig { name: name.to_owned(), ..sample::config(n) };
-    let answer = subject.stores.configs.create(named(2, "config 1")).await.expect("create");
+    let answer =
+        subject.stores.configs.create(named(2, "config 1"), sample::event()).await.expect("create");
     assert_eq!(answer, ConfigWritten::NameTaken);
     assert_eq!(get(&subject, 2).await, None, "nothing was written");
     create(&subject, &named(3, "Config 1")).await;
@@ -84,7 +89,7 @@ pub async fn racers_with_one_name_make_one_configuration(subject: Subject) {
     let answers = race(|idx| {
         let configs = Arc::clone(&subject.stores.configs);
         let config = ProviderConfig { name: "wanted".to_owned(), ..sample::config(idx) };
-        async move { configs.create(config).await.expect("create") }
+        async move { configs.create(config, sample::event()).await.expect("create") }
     })
     .await;
     let n_done = answers.iter().filter(|it| **it == ConfigWritten::Done).count();
@@ -107,7 +112,8 @@ pub async fn an_update_replaces_the_configuration(subject: Subject) {
         updated_at: sample::moment(50),
         ..sample::config(1)
     };
-    let answer = subject.stores.configs.update(changed.clone()).await.expect("update");
+    let answer =
+        subject.stores.configs.update(changed.clone(), sample::event()).await.expect("update");
     assert_eq!(answer, ConfigWritten::Done);
     assert_eq!(get(&subject, 1).await.map(|it| it.config), Some(changed.config.clone()));
     assert_eq!(get(&subject, 1).await, Some(changed));
@@ -119,7 +125,7 @@ pub async fn a_stale_update_is_refused(subject: Subject) {
     create(&subject, &sample::config(1)).await;
     for revision in [1, 3, 0] {
         let late = ProviderConfig { name: "late".to_owned(), revision, ..sample::config(1) };
-        let answer = subject.stores.configs.update(late).await.expect("update");
+        let answer = subject.stores.configs.update(late, sample::event()).await.expect("update");
         assert_eq!(answer, ConfigWritten::Stale, "revision {revision}");
         assert_eq!(get(&subject, 1).await, Some(sample::config(1)));
     }
@@ -133,7 +139,9 @@ pub async fn racing_updates_overtake_each_other_in_turn(subject: Subject) {
             let configs = Arc::clone(&subject.stores.configs);
             let description = Some(format!("of racer {idx}"));
             let config = ProviderConfig { description, revision, ..sample::config(1) };
-            async move { (config.clone(), configs.update(config).await.expect("update")) }
+            async move {
+                (config.clone(), configs.update(config, sample::event()).await.expect("update"))
+            }
         })
         .await;
         let done = answers.iter().filter(|(_, answer)| *answer == ConfigWritten::Done);
@@ -148,7 +156,7 @@ pub async fn an_update_does_not_take_a_name(subject: Subject) {
     create(&subject, &sample::config(1)).await;
     create(&subject, &sample::config(2)).await;
     let greedy = ProviderConfig { name: "config 2".to_owned(), revision: 2, ..sample::config(1) };
-    let answer = subject.stores.configs.update(greedy).await.expect("update");
+    let answer = subject.stores.configs.update(greedy, sample::event()).await.expect("update");
     assert_eq!(answer, ConfigWritten::NameTaken);
     assert_eq!(get(&subject, 1).await, Some(sample::config(1)));
 }
@@ -158,8 +166,8 @@ pub async fn a_deleted_configuration_is_gone_and_its_name_free(subject: Subject)
     let configs = &subject.stores.configs;
     create(&subject, &sample::config(1)).await;
     create(&subject, &sample::config(2)).await;
-    assert!(configs.delete(sample::config_id(1)).await.expect("delete"));
-    assert!(!configs.delete(sample::config_id(1)).await.expect("delete"), "once");
+    assert!(configs.delete(sample::config_id(1), sample::event()).await.expect("delete"));
+    assert!(!configs.delete(sample::config_id(1), sample::event()).await.expect("delete"), "once");
     assert_eq!(get(&subject, 1).await, None);
     assert_eq!(get(&subject, 2).await, Some(sample::config(2)));
     let heir = ProviderConfig { name: "config 1".to_owned(), ..sample::config(3) };

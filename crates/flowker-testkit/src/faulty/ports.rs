@@ -1,15 +1,19 @@
 //! Every store port, passed on with the faults of the script.
 
 use async_trait::async_trait;
+use flowker_core::actor::Actor;
+use flowker_core::audit::{AuditEntry, AuditEvent, Link};
 use flowker_core::execution::{Entry, Execution, Fence, Owned, Summary};
-use flowker_core::id::{ApiKeyId, ExecutionId, ProviderConfigId, ReplicaId, WorkflowId};
+use flowker_core::id::{
+    ApiKeyId, AuditEventId, ExecutionId, ProviderConfigId, ReplicaId, WorkflowId,
+};
 use flowker_core::idempotency::IdempotencyKey;
 use flowker_core::ports::{
     Acceptance, Activation, ApiKey, ApiKeyPage, ApiKeyQuery, ApiKeyStore, ApiKeyWritten, Append,
-    Backlog, CancelAnswer, ConfigWritten, ExecutionPage, ExecutionQuery, ExecutionStore,
-    IdempotencyStore, KnownKey, NewExecution, ProviderConfig, ProviderConfigPage,
-    ProviderConfigQuery, ProviderConfigStore, SharedValues, StoreError, Transition, UnusedWritten,
-    WorkflowPage, WorkflowQuery, WorkflowStore, WorkflowWritten,
+    AuditLog, AuditPage, AuditQuery, Backlog, CancelAnswer, ConfigWritten, ExecutionPage,
+    ExecutionQuery, ExecutionStore, IdempotencyStore, KnownKey, NewExecution, ProviderConfig,
+    ProviderConfigPage, ProviderConfigQuery, ProviderConfigStore, SharedValues, StoreError,
+    Transition, UnusedWritten, WorkflowPage, WorkflowQuery, WorkflowStore, WorkflowWritten,
 };
 use flowker_core::time::Timestamp;
 use flowker_core::workflow::{Definition, Route, WebhookPath, Workflow};
@@ -60,8 +64,13 @@ impl ExecutionStore for FaultyStore {
         self.pass_on(Method::Load, self.inner.executions.load(id, fence)).await
     }
 
-    async fn cancel(&self, id: ExecutionId, at: Timestamp) -> Result<CancelAnswer, StoreError> {
-        self.pass_on(Method::Cancel, self.inner.executions.cancel(id, at)).await
+    async fn cancel(
+        &self,
+        id: ExecutionId,
+        at: Timestamp,
+        actor: &Actor,
+    ) -> Result<CancelAnswer, StoreError> {
+        self.pass_on(Method::Cancel, self.inner.executions.cancel(id, at, actor)).await
     }
 
     async fn get(&self, id: ExecutionId) -> Result<Option<Summary>, StoreError> {
@@ -98,8 +107,12 @@ impl IdempotencyStore for FaultyStore {
 
 #[async_trait]
 impl WorkflowStore for FaultyStore {
-    async fn create(&self, workflow: Workflow) -> Result<WorkflowWritten, StoreError> {
-        self.pass_on(Method::CreateWorkflow, self.inner.workflows.create(workflow)).await
+    async fn create(
+        &self,
+        workflow: Workflow,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError> {
+        self.pass_on(Method::CreateWorkflow, self.inner.workflows.create(workflow, event)).await
     }
 
     async fn get(&self, id: WorkflowId) -> Result<Option<Workflow>, StoreError> {
@@ -110,20 +123,37 @@ impl WorkflowStore for FaultyStore {
         self.pass_on(Method::ListWorkflows, self.inner.workflows.list(query)).await
     }
 
-    async fn update(&self, workflow: Workflow) -> Result<WorkflowWritten, StoreError> {
-        self.pass_on(Method::UpdateWorkflow, self.inner.workflows.update(workflow)).await
+    async fn update(
+        &self,
+        workflow: Workflow,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError> {
+        self.pass_on(Method::UpdateWorkflow, self.inner.workflows.update(workflow, event)).await
     }
 
-    async fn activate(&self, activation: Activation) -> Result<WorkflowWritten, StoreError> {
-        self.pass_on(Method::Activate, self.inner.workflows.activate(activation)).await
+    async fn activate(
+        &self,
+        activation: Activation,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError> {
+        self.pass_on(Method::Activate, self.inner.workflows.activate(activation, event)).await
     }
 
-    async fn transition(&self, transition: Transition) -> Result<WorkflowWritten, StoreError> {
-        self.pass_on(Method::Transition, self.inner.workflows.transition(transition)).await
+    async fn transition(
+        &self,
+        transition: Transition,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError> {
+        self.pass_on(Method::Transition, self.inner.workflows.transition(transition, event)).await
     }
 
-    async fn delete(&self, id: WorkflowId, revision: u64) -> Result<bool, StoreError> {
-        self.pass_on(Method::DeleteWorkflow, self.inner.workflows.delete(id, revision)).await
+    async fn delete(
+        &self,
+        id: WorkflowId,
+        revision: u64,
+        event: AuditEvent,
+    ) -> Result<bool, StoreError> {
+        self.pass_on(Method::DeleteWorkflow, self.inner.workflows.delete(id, revision, event)).await
     }
 
     async fn version(
@@ -149,8 +179,12 @@ impl WorkflowStore for FaultyStore {
 
 #[async_trait]
 impl ProviderConfigStore for FaultyStore {
-    async fn create(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
-        self.pass_on(Method::CreateConfig, self.inner.configs.create(config)).await
+    async fn create(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<ConfigWritten, StoreError> {
+        self.pass_on(Method::CreateConfig, self.inner.configs.create(config, event)).await
     }
 
     async fn get(&self, id: ProviderConfigId) -> Result<Option<ProviderConfig>, StoreError> {
@@ -161,27 +195,41 @@ impl ProviderConfigStore for FaultyStore {
         self.pass_on(Method::ListConfigs, self.inner.configs.list(query)).await
     }
 
-    async fn update(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
-        self.pass_on(Method::UpdateConfig, self.inner.configs.update(config)).await
+    async fn update(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<ConfigWritten, StoreError> {
+        self.pass_on(Method::UpdateConfig, self.inner.configs.update(config, event)).await
     }
 
-    async fn update_unused(&self, config: ProviderConfig) -> Result<UnusedWritten, StoreError> {
-        self.pass_on(Method::UpdateUnusedConfig, self.inner.configs.update_unused(config)).await
+    async fn update_unused(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<UnusedWritten, StoreError> {
+        let write = self.inner.configs.update_unused(config, event);
+        self.pass_on(Method::UpdateUnusedConfig, write).await
     }
 
-    async fn delete_unused(&self, id: ProviderConfigId) -> Result<UnusedWritten, StoreError> {
-        self.pass_on(Method::DeleteUnusedConfig, self.inner.configs.delete_unused(id)).await
+    async fn delete_unused(
+        &self,
+        id: ProviderConfigId,
+        event: AuditEvent,
+    ) -> Result<UnusedWritten, StoreError> {
+        let write = self.inner.configs.delete_unused(id, event);
+        self.pass_on(Method::DeleteUnusedConfig, write).await
     }
 
-    async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError> {
-        self.pass_on(Method::DeleteConfig, self.inner.configs.delete(id)).await
+    async fn delete(&self, id: ProviderConfigId, event: AuditEvent) -> Result<bool, StoreError> {
+        self.pass_on(Method::DeleteConfig, self.inner.configs.delete(id, event)).await
     }
 }
 
 #[async_trait]
 impl ApiKeyStore for FaultyStore {
-    async fn create(&self, key: ApiKey) -> Result<ApiKeyWritten, StoreError> {
-        self.pass_on(Method::CreateApiKey, self.inner.api_keys.create(key)).await
+    async fn create(&self, key: ApiKey, event: AuditEvent) -> Result<ApiKeyWritten, StoreError> {
+        self.pass_on(Method::CreateApiKey, self.inner.api_keys.create(key, event)).await
     }
 
     async fn get(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
@@ -192,8 +240,8 @@ impl ApiKeyStore for FaultyStore {
         self.pass_on(Method::ListApiKeys, self.inner.api_keys.list(query)).await
     }
 
-    async fn update(&self, key: ApiKey) -> Result<ApiKeyWritten, StoreError> {
-        self.pass_on(Method::UpdateApiKey, self.inner.api_keys.update(key)).await
+    async fn update(&self, key: ApiKey, event: AuditEvent) -> Result<ApiKeyWritten, StoreError> {
+        self.pass_on(Method::UpdateApiKey, self.inner.api_keys.update(key, event)).await
     }
 
     async fn unrevoked(&self) -> Result<Vec<ApiKey>, StoreError> {
@@ -213,5 +261,32 @@ impl SharedValues for FaultyStore {
 
     async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.pass_on(Method::ReadShared, self.inner.shared.read(name)).await
+    }
+}
+
+#[async_trait]
+impl AuditLog for FaultyStore {
+    async fn append(&self, event: AuditEvent) -> Result<(), StoreError> {
+        self.pass_on(Method::AppendAudit, self.inner.audit.append(event)).await
+    }
+
+    async fn seal(&self, limit: usize) -> Result<usize, StoreError> {
+        self.pass_on(Method::SealAudit, self.inner.audit.seal(limit)).await
+    }
+
+    async fn get(&self, id: AuditEventId) -> Result<Option<AuditEntry>, StoreError> {
+        self.pass_on(Method::GetAudit, self.inner.audit.get(id)).await
+    }
+
+    async fn search(&self, query: AuditQuery) -> Result<AuditPage, StoreError> {
+        self.pass_on(Method::SearchAudit, self.inner.audit.search(query)).await
+    }
+
+    async fn sequence(&self, id: AuditEventId) -> Result<Option<u64>, StoreError> {
+        self.pass_on(Method::AuditSequence, self.inner.audit.sequence(id)).await
+    }
+
+    async fn chain(&self, from: u64, limit: usize) -> Result<Vec<Link>, StoreError> {
+        self.pass_on(Method::AuditChain, self.inner.audit.chain(from, limit)).await
     }
 }

@@ -1,6 +1,7 @@
 //! API keys in memory.
 
 use async_trait::async_trait;
+use flowker_core::audit::AuditEvent;
 use flowker_core::id::ApiKeyId;
 use flowker_core::ports::{
     ApiKey, ApiKeyPage, ApiKeyQuery, ApiKeyStore, ApiKeyWritten, StoreError,
@@ -18,12 +19,13 @@ impl State {
 
 #[async_trait]
 impl ApiKeyStore for MemoryStore {
-    async fn create(&self, key: ApiKey) -> Result<ApiKeyWritten, StoreError> {
+    async fn create(&self, key: ApiKey, event: AuditEvent) -> Result<ApiKeyWritten, StoreError> {
         let mut state = self.lock();
         if state.api_keys.values().any(|it| it.name == key.name) {
             return Ok(ApiKeyWritten::NameTaken);
         }
         state.put_api_key(key);
+        state.audit.note(event, self.clock.now());
         Ok(ApiKeyWritten::Done)
     }
 
@@ -45,7 +47,7 @@ impl ApiKeyStore for MemoryStore {
         Ok(ApiKeyPage { items, has_more })
     }
 
-    async fn update(&self, key: ApiKey) -> Result<ApiKeyWritten, StoreError> {
+    async fn update(&self, key: ApiKey, event: AuditEvent) -> Result<ApiKeyWritten, StoreError> {
         let mut state = self.lock();
         let Some(stored) = state.api_keys.get(&key.id) else { return Ok(ApiKeyWritten::Stale) };
         if stored.revision.wrapping_add(1) != key.revision {
@@ -53,6 +55,7 @@ impl ApiKeyStore for MemoryStore {
         }
         let (name, scopes, created_at) = (stored.name.clone(), stored.scopes, stored.created_at);
         state.put_api_key(ApiKey { name, scopes, created_at, ..key });
+        state.audit.note(event, self.clock.now());
         Ok(ApiKeyWritten::Done)
     }
 

@@ -39,7 +39,12 @@ impl State {
                 expires_at: row.expires_at,
             })
         }));
+        records.extend(self.audit.entries.iter().cloned().map(Record::AuditEntry));
         records
+    }
+
+    fn is_empty(&self, now: Timestamp) -> bool {
+        self.records(now).is_empty() && self.audit.is_empty()
     }
 
     fn mark(&self) -> Option<ImportMark> {
@@ -84,6 +89,7 @@ impl State {
                 };
                 self.keys.insert((it.workflow_id, it.key), row);
             }
+            Record::AuditEntry(it) => self.audit.entries.push(it),
         }
     }
 }
@@ -108,7 +114,7 @@ fn exclude_each_other(left: &Record, right: &Record) -> bool {
 impl Archive for MemoryStore {
     async fn contents(&self) -> Result<Contents, StoreError> {
         let state = self.lock();
-        Ok(ImportMark::contents(state.mark(), state.records(self.clock.now()).is_empty()))
+        Ok(ImportMark::contents(state.mark(), state.is_empty(self.clock.now())))
     }
 
     async fn read(&self, after: Option<Place>, limit: usize) -> Result<Vec<Record>, StoreError> {
@@ -119,7 +125,7 @@ impl Archive for MemoryStore {
 
     async fn begin_import(&self, digest: Digest) -> Result<ImportBegun, StoreError> {
         let mut state = self.lock();
-        let is_empty = state.records(self.clock.now()).is_empty();
+        let is_empty = state.is_empty(self.clock.now());
         let begun = ImportMark::begin(state.mark(), is_empty, digest);
         if begun == ImportBegun::Now {
             state.set_mark(ImportMark { digest, is_finished: false });

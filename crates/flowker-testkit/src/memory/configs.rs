@@ -1,6 +1,7 @@
 //! Provider configurations and shared values in memory.
 
 use async_trait::async_trait;
+use flowker_core::audit::AuditEvent;
 use flowker_core::id::ProviderConfigId;
 use flowker_core::ports::{
     CONFIG_USERS_MAX, ConfigStatus, ConfigUser, ConfigWritten, ProviderConfig, ProviderConfigPage,
@@ -30,12 +31,17 @@ impl State {
 
 #[async_trait]
 impl ProviderConfigStore for MemoryStore {
-    async fn create(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
+    async fn create(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<ConfigWritten, StoreError> {
         let mut state = self.lock();
         if state.has_config_named(&config) {
             return Ok(ConfigWritten::NameTaken);
         }
         state.configs.insert(config.id, config);
+        state.audit.note(event, self.clock.now());
         Ok(ConfigWritten::Done)
     }
 
@@ -62,7 +68,11 @@ impl ProviderConfigStore for MemoryStore {
         Ok(ProviderConfigPage { items, has_more })
     }
 
-    async fn update(&self, config: ProviderConfig) -> Result<ConfigWritten, StoreError> {
+    async fn update(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<ConfigWritten, StoreError> {
         let mut state = self.lock();
         let stored = state.configs.get(&config.id);
         if stored.is_none_or(|it| it.revision.wrapping_add(1) != config.revision) {
@@ -72,10 +82,15 @@ impl ProviderConfigStore for MemoryStore {
             return Ok(ConfigWritten::NameTaken);
         }
         state.configs.insert(config.id, config);
+        state.audit.note(event, self.clock.now());
         Ok(ConfigWritten::Done)
     }
 
-    async fn update_unused(&self, config: ProviderConfig) -> Result<UnusedWritten, StoreError> {
+    async fn update_unused(
+        &self,
+        config: ProviderConfig,
+        event: AuditEvent,
+    ) -> Result<UnusedWritten, StoreError> {
         let mut state = self.lock();
         let stored = state.configs.get(&config.id);
         if stored.is_none_or(|it| it.revision.wrapping_add(1) != config.revision) {
@@ -86,10 +101,15 @@ impl ProviderConfigStore for MemoryStore {
             return Ok(UnusedWritten::InUse(users));
         }
         state.configs.insert(config.id, config);
+        state.audit.note(event, self.clock.now());
         Ok(UnusedWritten::Done)
     }
 
-    async fn delete_unused(&self, id: ProviderConfigId) -> Result<UnusedWritten, StoreError> {
+    async fn delete_unused(
+        &self,
+        id: ProviderConfigId,
+        event: AuditEvent,
+    ) -> Result<UnusedWritten, StoreError> {
         let mut state = self.lock();
         if !state.configs.contains_key(&id) {
             return Ok(UnusedWritten::Stale);
@@ -99,11 +119,17 @@ impl ProviderConfigStore for MemoryStore {
             return Ok(UnusedWritten::InUse(users));
         }
         state.configs.remove(&id);
+        state.audit.note(event, self.clock.now());
         Ok(UnusedWritten::Done)
     }
 
-    async fn delete(&self, id: ProviderConfigId) -> Result<bool, StoreError> {
-        Ok(self.lock().configs.remove(&id).is_some())
+    async fn delete(&self, id: ProviderConfigId, event: AuditEvent) -> Result<bool, StoreError> {
+        let mut state = self.lock();
+        let is_removed = state.configs.remove(&id).is_some();
+        if is_removed {
+            state.audit.note(event, self.clock.now());
+        }
+        Ok(is_removed)
     }
 }
 

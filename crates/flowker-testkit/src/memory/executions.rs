@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use flowker_core::actor::Actor;
 use flowker_core::archive::{ArchivedExecution, Stage};
+use flowker_core::audit::AuditEvent;
 use flowker_core::execution::{Entry, Event, Execution, Fence, Outcome, Owned, Status, Summary};
 use flowker_core::id::{ExecutionId, ReplicaId};
 use flowker_core::ports::{
@@ -134,7 +136,8 @@ impl State {
 impl ExecutionStore for MemoryStore {
     async fn accept(&self, new: NewExecution) -> Result<Acceptance, StoreError> {
         let now = self.clock.now();
-        let NewExecution { execution, precondition, claim, owner } = new;
+        let NewExecution { execution, precondition, claim, owner, actor } = new;
+        let event = AuditEvent::execution_started(&execution, &actor);
         let mut state = self.lock();
         if state.executions.contains_key(&execution.id) {
             return Ok(Acceptance::Accepted);
@@ -164,6 +167,7 @@ impl ExecutionStore for MemoryStore {
         }
         let fence = if owner.is_some() { Fence::FIRST } else { Fence::NONE };
         let id = execution.id;
+        state.audit.note(event.of_execution_of(execution.workflow_id), now);
         let due = Some(execution.accepted_at.min(now));
         let row = Row { execution, fence, owner, due, journal: Vec::new(), end: None };
         state.executions.insert(id, row);
@@ -182,7 +186,12 @@ impl ExecutionStore for MemoryStore {
             return Err(StoreError::corrupt(what, source));
         }
         row.journal.extend(append.entries);
-        row.end = append.end.map(|(outcome, at)| (Arc::new(outcome), at));
+        if let Some((outcome, at)) = append.end {
+            let event = AuditEvent::execution_ended(append.id, &outcome, &Actor::system());
+            let event = event.of_execution_of(row.execution.workflow_id);
+            row.end = Some((Arc::new(outcome), at));
+            state.audit.note(event, self.clock.now());
+        }
         Ok(())
     }
 
@@ -262,14 +271,22 @@ impl ExecutionStore for MemoryStore {
         Ok(row.map(Row::owned))
     }
 
-    async fn cancel(&self, id: ExecutionId, at: Timestamp) -> Result<CancelAnswer, StoreError> {
+    async fn cancel(
+        &self,
+        id: ExecutionId,
+        at: Timestamp,
+        actor: &Actor,
+    ) -> Result<CancelAnswer, StoreError> {
         let mut state = self.lock();
         let Some(row) = state.executions.get_mut(&id) else { return Ok(CancelAnswer::NotFound) };
         if !row.is_open() {
             return Ok(CancelAnswer::AlreadyTerminal);
         }
         row.end = Some((Arc::new(Outcome::Cancelled), at));
-        Ok(CancelAnswer::Cancelled(row.summary()))
+        let (summary, workflow) = (row.summary(), row.execution.workflow_id);
+        let event = AuditEvent::execution_ended(id, &Outcome::Cancelled, actor);
+        state.audit.note(event.of_execution_of(workflow), self.clock.now());
+        Ok(CancelAnswer::Cancelled(summary))
     }
 
     async fn get(&self, id: ExecutionId) -> Result<Option<Summary>, StoreError> {

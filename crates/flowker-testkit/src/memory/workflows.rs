@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use flowker_core::archive::FrozenVersion;
+use flowker_core::audit::AuditEvent;
 use flowker_core::id::WorkflowId;
 use flowker_core::ports::{
     Activation, StoreError, Transition, WorkflowPage, WorkflowQuery, WorkflowStore, WorkflowWritten,
@@ -50,12 +51,17 @@ fn change(workflow: &mut Workflow, status: Lifecycle, at: Timestamp) -> Workflow
 
 #[async_trait]
 impl WorkflowStore for MemoryStore {
-    async fn create(&self, workflow: Workflow) -> Result<WorkflowWritten, StoreError> {
+    async fn create(
+        &self,
+        workflow: Workflow,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError> {
         let mut state = self.lock();
         if state.has_workflow_named(&workflow.name, workflow.id) {
             return Ok(WorkflowWritten::NameTaken);
         }
         state.workflows.insert(workflow.id, workflow.clone());
+        state.audit.note(event, self.clock.now());
         Ok(WorkflowWritten::Done(workflow))
     }
 
@@ -80,7 +86,11 @@ impl WorkflowStore for MemoryStore {
         Ok(WorkflowPage { items, has_more })
     }
 
-    async fn update(&self, workflow: Workflow) -> Result<WorkflowWritten, StoreError> {
+    async fn update(
+        &self,
+        workflow: Workflow,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError> {
         let mut state = self.lock();
         let is_taken = state.has_workflow_named(&workflow.name, workflow.id);
         let Some(stored) = state.workflow_at(workflow.id, workflow.revision.wrapping_sub(1)) else {
@@ -95,10 +105,16 @@ impl WorkflowStore for MemoryStore {
         stored.metadata = workflow.metadata;
         stored.updated_at = workflow.updated_at;
         stored.revision = workflow.revision;
-        Ok(WorkflowWritten::Done(stored.clone()))
+        let stored = stored.clone();
+        state.audit.note(event, self.clock.now());
+        Ok(WorkflowWritten::Done(stored))
     }
 
-    async fn activate(&self, activation: Activation) -> Result<WorkflowWritten, StoreError> {
+    async fn activate(
+        &self,
+        activation: Activation,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError> {
         let Activation { id, revision, routes, configs, at } = activation;
         let mut state = self.lock();
         let conflict = state.route_conflict(id, &routes);
@@ -126,10 +142,15 @@ impl WorkflowStore for MemoryStore {
             let route = Route { key, workflow_id: id, version: workflow.version };
             state.routes.insert(at, route);
         }
+        state.audit.note(event, self.clock.now());
         Ok(WorkflowWritten::Done(workflow))
     }
 
-    async fn transition(&self, transition: Transition) -> Result<WorkflowWritten, StoreError> {
+    async fn transition(
+        &self,
+        transition: Transition,
+        event: AuditEvent,
+    ) -> Result<WorkflowWritten, StoreError> {
         let Transition { id, revision, to, at } = transition;
         let mut state = self.lock();
         let Some(workflow) = state.workflow_at(id, revision) else {
@@ -138,15 +159,22 @@ impl WorkflowStore for MemoryStore {
         let workflow = change(workflow, to, at);
         state.remove_routes(id);
         state.config_uses.retain(|(_, workflow)| *workflow != id);
+        state.audit.note(event, self.clock.now());
         Ok(WorkflowWritten::Done(workflow))
     }
 
-    async fn delete(&self, id: WorkflowId, revision: u64) -> Result<bool, StoreError> {
+    async fn delete(
+        &self,
+        id: WorkflowId,
+        revision: u64,
+        event: AuditEvent,
+    ) -> Result<bool, StoreError> {
         let mut state = self.lock();
         let stored = state.workflow_at(id, revision);
         let is_deletable = stored.is_some_and(|it| it.status != Lifecycle::Active);
         if is_deletable {
             state.workflows.remove(&id);
+            state.audit.note(event, self.clock.now());
         }
         Ok(is_deletable)
     }

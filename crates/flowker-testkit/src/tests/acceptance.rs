@@ -47,6 +47,7 @@ async fn start(starter: &Starter) -> Result<Begun, Refusal> {
         precondition: Precondition::None,
         retry_of: None,
         trace: None,
+        actor: sample::actor(),
     };
     starter.start(request).await.map(|begun| begun.expect("no precondition"))
 }

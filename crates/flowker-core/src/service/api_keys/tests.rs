@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::ports::{MockApiKeyStore, MockSecrets};
-use crate::service::testing::{NEXT_ID, NOW, answer, block_on, clock, ids};
+use crate::service::testing::{NEXT_ID, NOW, actor, answer, block_on, clock, ids};
 
 const ID: ApiKeyId = ApiKeyId::from_uuid(Uuid::from_u128(7));
 
@@ -34,11 +34,18 @@ fn stored() -> ApiKey {
     }
 }
 
+fn event(kind: EventType, key: &ApiKey) -> AuditEvent {
+    AuditEvent::of_api_key(NEXT_ID, kind, key, &actor())
+}
+
 fn create(body: Value, n_keys: usize) -> Result<NewKey, Refusal> {
     let mut store = MockApiKeyStore::new();
     store.expect_unrevoked().returning(move || Ok(vec![stored(); n_keys]));
-    store.expect_create().returning(|_| Ok(ApiKeyWritten::Done));
-    block_on(api_keys(store).create(NewKeyOrder::read(body)?))
+    store.expect_create().returning(|key, event| {
+        assert_eq!(event, self::event(EventType::ApiKeyCreated, &key));
+        Ok(ApiKeyWritten::Done)
+    });
+    block_on(api_keys(store).create(NewKeyOrder::read(body)?, &actor()))
 }
 
 #[test]
@@ -81,11 +88,12 @@ fn rotate(before: ApiKey, body: Value, written: ApiKeyWritten) -> Result<NewKey,
     let (sender, receiver) = std::sync::mpsc::channel();
     let mut store = MockApiKeyStore::new();
     store.expect_get().with(eq(ID)).returning(move |_| Ok(Some(before.clone())));
-    store.expect_update().returning(move |key| {
+    store.expect_update().returning(move |key, event| {
+        assert_eq!(event, self::event(EventType::ApiKeyRotated, &key));
         sender.send(key).expect("somebody listens");
         Ok(written)
     });
-    let rotated = block_on(api_keys(store).rotate(ID, RotationOrder::read(body)?))?;
+    let rotated = block_on(api_keys(store).rotate(ID, RotationOrder::read(body)?, &actor()))?;
     assert_eq!(receiver.recv(), Ok(rotated.key.clone()), "what is answered is stored");
     Ok(rotated)
 }
@@ -139,13 +147,14 @@ fn a_revoked_key_stays_revoked() {
     let check = |before: Option<ApiKey>, n_writes: usize, expected: &str| {
         let mut store = MockApiKeyStore::new();
         store.expect_get().returning(move |_| Ok(before.clone()));
-        store.expect_update().times(n_writes).returning(|key| {
+        store.expect_update().times(n_writes).returning(|key, event| {
             let expected =
                 ApiKey { previous: None, revision: 5, revoked_at: Some(NOW), ..stored() };
             assert_eq!(key, expected);
+            assert_eq!(event, self::event(EventType::ApiKeyRevoked, &key));
             Ok(ApiKeyWritten::Done)
         });
-        assert_eq!(answer(block_on(api_keys(store).revoke(ID))), expected);
+        assert_eq!(answer(block_on(api_keys(store).revoke(ID, &actor()))), expected);
     };
     check(Some(stored()), 1, "ok");
     check(Some(ApiKey { revoked_at: Some(NOW), ..stored() }), 0, "ok");
@@ -171,5 +180,5 @@ fn without_randomness_there_is_no_key() {
     secrets.expect_next_secret().returning(|| Err("none".into()));
     let keys = ApiKeys { secrets: Arc::new(secrets), ..api_keys(store) };
     let order = NewKeyOrder::read(json!({"name": "n", "scopes": ["read"]})).expect("an order");
-    assert_eq!(answer(block_on(keys.create(order))), "FLK-9999");
+    assert_eq!(answer(block_on(keys.create(order, &actor()))), "FLK-9999");
 }

@@ -11,7 +11,7 @@ use crate::ports::{
     Acceptance, Direction, ExecutionSort, KnownKey, MockDispatcher, MockExecutionStore,
     MockIdempotencyStore, MockWorkflowStore, NewExecution,
 };
-use crate::service::testing::{NEXT_ID, NOW, answer, block_on, clock, ids};
+use crate::service::testing::{NEXT_ID, NOW, actor, answer, block_on, clock, ids};
 use crate::time::Timestamp;
 use crate::workflow::Definition;
 
@@ -158,7 +158,7 @@ fn fingerprint(raw_body: &[u8]) -> Fingerprint {
 
 fn execute(mocks: Mocks, raw_body: &[u8], key: Option<IdempotencyKey>) -> Result<Begun, Refusal> {
     let body = json::parse(raw_body).expect("JSON");
-    block_on(mocks.executions().execute(WORKFLOW, body, raw_body, key, traced()))
+    block_on(mocks.executions().execute(WORKFLOW, body, raw_body, key, traced(), &actor()))
 }
 
 /// Accepts everything and keeps what it was given.
@@ -191,7 +191,7 @@ fn an_execution_starts_at_the_first_trigger_of_the_active_version() {
             ..source()
         };
         assert_eq!(*new.execution, expected);
-        assert_eq!(new.precondition, Precondition::VersionActive);
+        assert_eq!((new.precondition, new.actor), (Precondition::VersionActive, actor()));
         let fingerprint = fingerprint(raw_body);
         assert_eq!(new.claim, Some(Claim { key: key(), fingerprint, retention: RETENTION }));
         assert_eq!((begun.summary.status, begun.replayed), (Status::Running, false));
@@ -314,17 +314,16 @@ fn a_caller_may_wait_for_the_end() {
 fn what_is_not_there_is_not_found() {
     let executions = || {
         let mut mocks = Mocks::default().with_summary(None);
-        mocks.store.expect_cancel().returning(|_, _| Ok(CancelAnswer::NotFound));
+        mocks.store.expect_cancel().returning(|_, _, _| Ok(CancelAnswer::NotFound));
         mocks.executions()
     };
     let missing = "FLK-0500";
     assert_eq!(answer(block_on(executions().get(SOURCE, Some(WAIT_MAX)))), missing);
     assert_eq!(answer(block_on(executions().results(SOURCE))), missing);
-    assert_eq!(answer(block_on(executions().cancel(SOURCE))), missing);
-    assert_eq!(
-        answer(block_on(executions().retry(SOURCE, Some(key()), StartOptions::default()))),
-        missing
-    );
+    assert_eq!(answer(block_on(executions().cancel(SOURCE, &actor()))), missing);
+    let options = StartOptions::default();
+    let retried = block_on(executions().retry(SOURCE, Some(key()), options, &actor()));
+    assert_eq!(answer(retried), missing);
 }
 
 fn journal() -> Vec<Entry> {
@@ -375,11 +374,11 @@ fn results_come_with_the_end_and_need_the_store() {
 fn a_cancelled_execution_is_driven_no_more() {
     let check = |written: CancelAnswer, n_abandoned: usize, expected: &str| {
         let mut mocks = Mocks::default();
-        let cancel = mocks.store.expect_cancel().with(eq(SOURCE), eq(NOW));
-        cancel.return_once(|_, _| Ok(written));
+        let cancel = mocks.store.expect_cancel().with(eq(SOURCE), eq(NOW), eq(actor()));
+        cancel.return_once(|_, _, _| Ok(written));
         let abandon = mocks.dispatcher.expect_abandon().with(eq(SOURCE));
         abandon.times(n_abandoned).return_const(());
-        assert_eq!(answer(block_on(mocks.executions().cancel(SOURCE))), expected);
+        assert_eq!(answer(block_on(mocks.executions().cancel(SOURCE, &actor()))), expected);
     };
     check(CancelAnswer::Cancelled(summary(Status::Cancelled)), 1, "ok");
     check(CancelAnswer::AlreadyTerminal, 0, "FLK-0520");
@@ -394,8 +393,8 @@ fn a_retry_runs_the_same_version_with_the_same_input() {
             .with_version(definition())
             .with_room();
         let accepted = accepting(&mut mocks);
-        let begun =
-            block_on(mocks.executions().retry(SOURCE, key.clone(), traced())).expect("begun");
+        let begun = block_on(mocks.executions().retry(SOURCE, key.clone(), traced(), &actor()))
+            .expect("begun");
         assert_eq!(begun.summary.retry_of, Some(SOURCE));
         let [new] = <[_; 1]>::try_from(std::mem::take(&mut *accepted.lock().expect("no panic")))
             .expect("one acceptance");
@@ -408,7 +407,7 @@ fn a_retry_runs_the_same_version_with_the_same_input() {
             ..source()
         };
         assert_eq!(*new.execution, expected);
-        assert_eq!(new.precondition, Precondition::None);
+        assert_eq!((new.precondition, new.actor), (Precondition::None, actor()));
         assert_eq!(new.claim.map(|claim| claim.key), key);
     };
     check(None);
@@ -422,7 +421,7 @@ fn a_retry_is_told_from_an_execution_and_from_another_retry() {
         mocks.store.expect_get().returning(|_| Ok(Some(summary(Status::Failed))));
         mocks.store.expect_execution().returning(|_| Ok(Some(source())));
         let accepted = accepting(&mut mocks);
-        block_on(mocks.executions().retry(id, Some(key()), StartOptions::default()))
+        block_on(mocks.executions().retry(id, Some(key()), StartOptions::default(), &actor()))
             .expect("begun");
         let claim = accepted.lock().expect("no panic")[0].claim.clone().expect("a claim");
         claim.fingerprint
@@ -437,10 +436,9 @@ fn a_retry_is_told_from_an_execution_and_from_another_retry() {
 fn only_what_has_ended_is_retried() {
     for status in [Status::Pending, Status::Running] {
         let mocks = Mocks::default().with_summary(Some(summary(status)));
-        assert_eq!(
-            answer(block_on(mocks.executions().retry(SOURCE, None, StartOptions::default()))),
-            "FLK-0520"
-        );
+        let options = StartOptions::default();
+        let retried = block_on(mocks.executions().retry(SOURCE, None, options, &actor()));
+        assert_eq!(answer(retried), "FLK-0520");
     }
     let ended = || {
         Mocks::default()
@@ -451,14 +449,15 @@ fn only_what_has_ended_is_retried() {
     };
     let mut reused = ended();
     reused.store.expect_accept().returning(|_| Ok(Acceptance::KeyReused));
-    let reused = block_on(reused.executions().retry(SOURCE, Some(key()), StartOptions::default()));
+    let reused =
+        block_on(reused.executions().retry(SOURCE, Some(key()), StartOptions::default(), &actor()));
     assert_eq!(answer(reused), "FLK-0510");
     let mut replayed = ended();
     let running = || Acceptance::Replayed(summary(Status::Running));
     replayed.store.expect_accept().returning(move |_| Ok(running()));
     replayed.dispatcher.expect_wait_for_end().returning(|_, _| Some(summary(Status::Completed)));
     let replayed =
-        block_on(replayed.executions().retry(SOURCE, Some(key()), waiting(WAIT_MAX * 2)));
+        block_on(replayed.executions().retry(SOURCE, Some(key()), waiting(WAIT_MAX * 2), &actor()));
     let expected =
         Begun { summary: summary(Status::Completed), replayed: true, waited: Some(WAIT_MAX) };
     assert_eq!(replayed.expect("replayed"), expected);

@@ -6,7 +6,7 @@ use super::*;
 use crate::id::WorkflowId;
 use crate::ports::MockProviderConfigStore;
 use crate::service::testing::{
-    NEXT_ID, NOW, answer, block_on, catalog, clock, config, ids, members, put,
+    NEXT_ID, NOW, actor, answer, block_on, catalog, clock, config, ids, members, put,
 };
 
 const ID: ProviderConfigId = ProviderConfigId::from_uuid(Uuid::from_u128(7));
@@ -28,19 +28,19 @@ fn document() -> Value {
 
 fn create(document: Value) -> Result<ProviderConfig, Refusal> {
     let mut store = MockProviderConfigStore::new();
-    store.expect_create().returning(|_| Ok(ConfigWritten::Done));
-    block_on(provider_configs(store).create(document))
+    store.expect_create().returning(|_, _| Ok(ConfigWritten::Done));
+    block_on(provider_configs(store).create(document, &actor()))
 }
 
 /// What is answered, which must be what is stored.
 fn patch(before: ProviderConfig, document: Value) -> Result<ProviderConfig, Refusal> {
     let (sender, receiver) = std::sync::mpsc::channel();
     let mut store = holding(Some(before));
-    store.expect_update().returning(move |config| {
+    store.expect_update().returning(move |config, _| {
         sender.send(config).expect("somebody listens");
         Ok(ConfigWritten::Done)
     });
-    let patched = block_on(provider_configs(store).patch(ID, document))?;
+    let patched = block_on(provider_configs(store).patch(ID, document, &actor()))?;
     assert_eq!(receiver.recv(), Ok(patched.clone()));
     Ok(patched)
 }
@@ -91,9 +91,11 @@ fn a_new_configuration_is_ready_for_use() {
         updated_at: NOW,
     };
     let mut store = MockProviderConfigStore::new();
-    let done = |_| Ok(ConfigWritten::Done);
-    store.expect_create().with(eq(expected.clone())).times(1).returning(done);
-    let created = block_on(provider_configs(store).create(document)).expect("a configuration");
+    let done = |_, _| Ok(ConfigWritten::Done);
+    let event = AuditEvent::provider_config_created(NEXT_ID, &expected, &actor());
+    store.expect_create().with(eq(expected.clone()), eq(event)).times(1).returning(done);
+    let created =
+        block_on(provider_configs(store).create(document, &actor())).expect("a configuration");
     assert_eq!(created, expected);
 }
 
@@ -155,7 +157,13 @@ fn it_is_switched_off_and_on() {
         let over = || {
             let before = ProviderConfig { status, ..config(ID) };
             let mut store = holding(Some(before.clone()));
-            store.expect_update().returning(move |after| {
+            store.expect_update().returning(move |after, event| {
+                let kind = match after.status {
+                    ConfigStatus::Active => EventType::ProviderConfigEnabled,
+                    ConfigStatus::Disabled => EventType::ProviderConfigDisabled,
+                };
+                let expected = AuditEvent::of_provider_config(NEXT_ID, kind, &after, &actor());
+                assert_eq!(event, expected);
                 assert_ne!(after.status, before.status);
                 let status = before.status;
                 assert_eq!(
@@ -172,8 +180,9 @@ fn it_is_switched_off_and_on() {
             });
             provider_configs(store)
         };
-        assert_eq!(answer(block_on(over().disable(ID, Users::Ignored))), on_disable);
-        assert_eq!(answer(block_on(over().enable(ID))), on_enable);
+        let disabled = block_on(over().disable(ID, Users::Ignored, &actor()));
+        assert_eq!(answer(disabled), on_disable);
+        assert_eq!(answer(block_on(over().enable(ID, &actor()))), on_enable);
     };
     check(ConfigStatus::Active, "ok", "FLK-0292");
     check(ConfigStatus::Disabled, "FLK-0292", "ok");
@@ -182,19 +191,22 @@ fn it_is_switched_off_and_on() {
 #[test]
 fn what_is_not_there_is_not_found() {
     let mut store = holding(None);
-    store.expect_delete().with(eq(ID)).returning(|_| Ok(false));
-    store.expect_delete_unused().with(eq(ID)).returning(|_| Ok(UnusedWritten::Stale));
+    store.expect_delete().withf(|id, _| *id == ID).returning(|_, _| Ok(false));
+    let unused = store.expect_delete_unused().withf(|id, _| *id == ID);
+    unused.returning(|_, _| Ok(UnusedWritten::Stale));
     let configs = provider_configs(store);
     let missing = "FLK-0290";
     assert_eq!(answer(block_on(configs.get(ID))), missing);
-    assert_eq!(answer(block_on(configs.patch(ID, json!({})))), missing);
-    assert_eq!(answer(block_on(configs.disable(ID, Users::Protected))), missing);
-    assert_eq!(answer(block_on(configs.enable(ID))), missing);
-    assert_eq!(answer(block_on(configs.delete(ID, Users::Protected))), missing);
-    assert_eq!(answer(block_on(configs.delete(ID, Users::Ignored))), missing);
+    assert_eq!(answer(block_on(configs.patch(ID, json!({}), &actor()))), missing);
+    assert_eq!(answer(block_on(configs.disable(ID, Users::Protected, &actor()))), missing);
+    assert_eq!(answer(block_on(configs.enable(ID, &actor()))), missing);
+    assert_eq!(answer(block_on(configs.delete(ID, Users::Protected, &actor()))), missing);
+    assert_eq!(answer(block_on(configs.delete(ID, Users::Ignored, &actor()))), missing);
     let mut store = MockProviderConfigStore::new();
-    store.expect_delete().with(eq(ID)).returning(|_| Ok(true));
-    assert_eq!(answer(block_on(provider_configs(store).delete(ID, Users::Ignored))), "ok");
+    let event = AuditEvent::provider_config_deleted(NEXT_ID, ID, &actor());
+    store.expect_delete().with(eq(ID), eq(event)).returning(|_, _| Ok(true));
+    let deleted = block_on(provider_configs(store).delete(ID, Users::Ignored, &actor()));
+    assert_eq!(answer(deleted), "ok");
 }
 
 #[test]
@@ -209,20 +221,24 @@ fn one_that_is_in_use_goes_by_force_only() {
             if n_users == 0 { UnusedWritten::Done } else { UnusedWritten::InUse(users) }
         };
         let mut store = holding(Some(config(ID)));
-        store.expect_update_unused().returning(move |after| {
+        store.expect_update_unused().returning(move |after, event| {
             assert_eq!((after.status, after.revision), (ConfigStatus::Disabled, 5));
+            assert_eq!(event.kind, EventType::ProviderConfigDisabled);
             Ok(written())
         });
-        store.expect_delete_unused().returning(move |_| Ok(written()));
-        store.expect_update().returning(|_| Ok(ConfigWritten::Done));
-        store.expect_delete().returning(|_| Ok(true));
+        store.expect_delete_unused().returning(move |_, event| {
+            assert_eq!(event, AuditEvent::provider_config_deleted(NEXT_ID, ID, &actor()));
+            Ok(written())
+        });
+        store.expect_update().returning(|_, _| Ok(ConfigWritten::Done));
+        store.expect_delete().returning(|_, _| Ok(true));
         provider_configs(store)
     };
     let check = |n_users: u128, users: Users, wanted: &str| {
-        let disabled = block_on(over(n_users).disable(ID, users));
+        let disabled = block_on(over(n_users).disable(ID, users, &actor()));
         assert_eq!(answer(disabled), wanted, "{n_users} {users:?}");
         assert_eq!(
-            answer(block_on(over(n_users).delete(ID, users))),
+            answer(block_on(over(n_users).delete(ID, users, &actor()))),
             wanted,
             "{n_users} {users:?}"
         );
@@ -230,12 +246,12 @@ fn one_that_is_in_use_goes_by_force_only() {
     check(0, Users::Protected, "ok");
     check(2, Users::Protected, "FLK-0351 workflows[0] workflows[1]");
     check(2, Users::Ignored, "ok");
-    let refusal = block_on(over(2).delete(ID, Users::Protected)).expect_err("refused");
+    let refusal = block_on(over(2).delete(ID, Users::Protected, &actor())).expect_err("refused");
     let wanted = "The active workflows \"w1\", \"w2\" use the provider configuration.";
     assert!(refusal.message.starts_with(wanted), "{}", refusal.message);
     let told = "00000000-0000-0000-0000-000000000001 \"w1\" uses it";
     assert_eq!(refusal.faults[0].message, told);
-    let many = block_on(over(20).delete(ID, Users::Protected)).expect_err("refused");
+    let many = block_on(over(20).delete(ID, Users::Protected, &actor())).expect_err("refused");
     assert!(many.message.contains("\"w20\" and perhaps others use"), "{}", many.message);
 }
 
@@ -243,12 +259,13 @@ fn one_that_is_in_use_goes_by_force_only() {
 fn names_and_revisions_are_the_store_s_to_judge() {
     let check = |written: ConfigWritten, expected: &str| {
         let mut store = holding(Some(config(ID)));
-        store.expect_create().returning(move |_| Ok(written));
-        store.expect_update().returning(move |_| Ok(written));
+        store.expect_create().returning(move |_, _| Ok(written));
+        store.expect_update().returning(move |_, _| Ok(written));
         let configs = provider_configs(store);
-        assert_eq!(answer(block_on(configs.create(document()))), expected);
-        assert_eq!(answer(block_on(configs.patch(ID, json!({"name": "n"})))), expected);
-        assert_eq!(answer(block_on(configs.disable(ID, Users::Ignored))), expected);
+        assert_eq!(answer(block_on(configs.create(document(), &actor()))), expected);
+        assert_eq!(answer(block_on(configs.patch(ID, json!({"name": "n"}), &actor()))), expected);
+        let disabled = block_on(configs.disable(ID, Users::Ignored, &actor()));
+        assert_eq!(answer(disabled), expected);
     };
     check(ConfigWritten::Done, "ok");
     check(ConfigWritten::NameTaken, "FLK-0291 name");

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Workflows, unreadable};
+use crate::actor::Actor;
 use crate::catalog::{CatalogTemplate, Selection};
 use crate::code::Code;
 use crate::members::Members;
@@ -17,7 +18,7 @@ const OFFERS_MAX: usize = 100;
 
 impl Workflows {
     /// Stores a new draft, made of a template and the parameters that the body brings for it.
-    pub async fn from_template(&self, body: Value) -> Result<Workflow, Refusal> {
+    pub async fn from_template(&self, body: Value, actor: &Actor) -> Result<Workflow, Refusal> {
         let mut faults = Vec::new();
         let mut members = Members::of(body, "", &mut faults);
         let id = members.string("templateId").unwrap_or_default();
@@ -30,7 +31,7 @@ impl Workflows {
             return Err(Refusal::of_member(Code::TemplateNotFound, "templateId", message));
         };
         check_params(template, &params)?;
-        self.create((template.descriptor.build)(&params)).await
+        self.create((template.descriptor.build)(&params), actor).await
     }
 
     /// The schema of a template's parameters, with the provider configurations that can be chosen

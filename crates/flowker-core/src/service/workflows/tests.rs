@@ -10,7 +10,7 @@ use crate::ports::{
     ConfigStatus, MockProviderConfigStore, MockWorkflowStore, ProviderConfig, StoreError,
 };
 use crate::service::testing::{
-    NEXT_ID, NOW, answer, block_on, catalog, clock, config, ids, members, put,
+    NEXT_ID, NOW, actor, answer, block_on, catalog, clock, config, ids, members, put,
 };
 use crate::time::Timestamp;
 use crate::workflow::WebhookPath;
@@ -20,6 +20,11 @@ const DISABLED: &str = "00000000-0000-0000-0000-000000000002";
 const FREE: &str = "00000000-0000-0000-0000-000000000003";
 const UNKNOWN: &str = "00000000-0000-0000-0000-000000000004";
 const ID: WorkflowId = WorkflowId::from_uuid(Uuid::from_u128(7));
+
+/// What is written to the audit log.
+fn event(kind: EventType, workflow: WorkflowId, name: &str) -> AuditEvent {
+    AuditEvent::of_workflow(NEXT_ID, kind, workflow, name, &actor())
+}
 
 /// A document without a fault.
 fn document() -> Value {
@@ -107,22 +112,22 @@ fn holding(workflow: Option<Workflow>) -> MockWorkflowStore {
 
 fn create(document: Value) -> Result<Workflow, Refusal> {
     let mut store = MockWorkflowStore::new();
-    store.expect_create().returning(|workflow| Ok(WorkflowWritten::Done(workflow)));
-    block_on(workflows(store, 0).create(document))
+    store.expect_create().returning(|workflow, _| Ok(WorkflowWritten::Done(workflow)));
+    block_on(workflows(store, 0).create(document, &actor()))
 }
 
 fn update(document: Value) -> Result<Workflow, Refusal> {
     let mut store = holding(Some(stored(self::document(), Lifecycle::Draft)));
-    store.expect_update().returning(|workflow| Ok(WorkflowWritten::Done(workflow)));
-    block_on(workflows(store, 0).update(ID, document))
+    store.expect_update().returning(|workflow, _| Ok(WorkflowWritten::Done(workflow)));
+    block_on(workflows(store, 0).update(ID, document, &actor()))
 }
 
 fn activate(document: Value) -> Result<Workflow, Refusal> {
     let draft = stored(document, Lifecycle::Draft);
     let mut store = holding(Some(draft.clone()));
     let written = WorkflowWritten::Done(draft);
-    store.expect_activate().returning(move |_| Ok(written.clone()));
-    block_on(workflows(store, ..).activate(ID))
+    store.expect_activate().returning(move |_, _| Ok(written.clone()));
+    block_on(workflows(store, ..).activate(ID, &actor()))
 }
 
 #[test]
@@ -302,8 +307,8 @@ fn members_of_the_wrong_type_are_named_before_anything_is_looked_up() {
     let expected = "FLK-0001 name description nodes metadata";
     assert_eq!(answer(create(wrong.clone())), expected);
     let untouched = || workflows(MockWorkflowStore::new(), 0);
-    assert_eq!(answer(block_on(untouched().update(ID, wrong.clone()))), expected);
-    assert_eq!(answer(block_on(untouched().clone_of(ID, wrong))), "FLK-0001 name");
+    assert_eq!(answer(block_on(untouched().update(ID, wrong.clone(), &actor()))), expected);
+    assert_eq!(answer(block_on(untouched().clone_of(ID, wrong, &actor()))), "FLK-0001 name");
     assert_eq!(answer(create(json!([]))), "FLK-0001 ");
     assert_eq!(answer(create(json!(null))), "FLK-0110 name");
 }
@@ -352,11 +357,12 @@ fn a_clone_is_a_draft_without_metadata() {
     for status in Lifecycle::ALL {
         let original = stored(document(), status);
         let mut store = holding(Some(original.clone()));
-        store.expect_create().returning(|workflow| Ok(WorkflowWritten::Done(workflow)));
+        store.expect_create().returning(|workflow, _| Ok(WorkflowWritten::Done(workflow)));
         // No provider configuration is looked up for it.
         let workflows =
             Workflows { configs: Arc::new(MockProviderConfigStore::new()), ..workflows(store, 0) };
-        let clone = block_on(workflows.clone_of(ID, json!({"name": "copy"}))).expect("a clone");
+        let clone =
+            block_on(workflows.clone_of(ID, json!({"name": "copy"}), &actor())).expect("a clone");
         let expected = Workflow {
             id: WorkflowId::from_uuid(NEXT_ID),
             name: "copy".to_owned(),
@@ -371,7 +377,7 @@ fn a_clone_is_a_draft_without_metadata() {
         assert_eq!(clone, expected);
     }
     let nameless = workflows(holding(Some(stored(document(), Lifecycle::Draft))), 0);
-    assert_eq!(answer(block_on(nameless.clone_of(ID, json!({})))), "FLK-0110 name");
+    assert_eq!(answer(block_on(nameless.clone_of(ID, json!({}), &actor()))), "FLK-0110 name");
 }
 
 #[test]
@@ -382,18 +388,19 @@ fn each_status_allows_its_own_transitions() {
         let workflows = || {
             let mut store = holding(workflow.clone());
             let done = || Ok(WorkflowWritten::Done(stored(document(), Lifecycle::Draft)));
-            store.expect_update().returning(move |_| done());
-            store.expect_activate().returning(move |_| done());
-            store.expect_transition().returning(move |_| done());
-            store.expect_delete().with(eq(ID), eq(3)).returning(|_, _| Ok(true));
+            store.expect_update().returning(move |_, _| done());
+            store.expect_activate().returning(move |_, _| done());
+            store.expect_transition().returning(move |_, _| done());
+            let event = AuditEvent::workflow_deleted(NEXT_ID, ID, &actor());
+            store.expect_delete().with(eq(ID), eq(3), eq(event)).returning(|_, _, _| Ok(true));
             workflows(store, ..)
         };
         let answers = [
-            answer(block_on(workflows().update(ID, document()))),
-            answer(block_on(workflows().activate(ID))),
-            answer(block_on(workflows().deactivate(ID))),
-            answer(block_on(workflows().to_draft(ID))),
-            answer(block_on(workflows().delete(ID))),
+            answer(block_on(workflows().update(ID, document(), &actor()))),
+            answer(block_on(workflows().activate(ID, &actor()))),
+            answer(block_on(workflows().deactivate(ID, &actor()))),
+            answer(block_on(workflows().to_draft(ID, &actor()))),
+            answer(block_on(workflows().delete(ID, &actor()))),
         ];
         assert_eq!(answers, expected, "{status:?}");
     };
@@ -407,7 +414,7 @@ fn each_status_allows_its_own_transitions() {
 fn an_activation_asks_for_the_status_last() {
     let off = edited([("/nodes/1/data/providerConfigId", json!(DISABLED))]);
     let store = holding(Some(stored(off, Lifecycle::Active)));
-    let again = block_on(workflows(store, 0).activate(ID));
+    let again = block_on(workflows(store, 0).activate(ID, &actor()));
     assert_eq!(answer(again), "FLK-0150 nodes[1].data.providerConfigId");
 }
 
@@ -431,8 +438,12 @@ fn an_activation_registers_webhooks_and_tells_the_table() {
     };
     let written = |written: WorkflowWritten, n_refreshes| {
         let mut store = holding(Some(draft.clone()));
-        store.expect_activate().with(eq(expected.clone())).return_once(|_| Ok(written));
-        block_on(workflows(store, n_refreshes).activate(ID))
+        let event = event(EventType::WorkflowActivated, ID, "orders");
+        store
+            .expect_activate()
+            .with(eq(expected.clone()), eq(event))
+            .return_once(|_, _| Ok(written));
+        block_on(workflows(store, n_refreshes).activate(ID, &actor()))
     };
     let activated = written(WorkflowWritten::Done(active.clone()), 1).expect("activated");
     assert_eq!(activated, active);
@@ -452,29 +463,29 @@ fn a_writer_that_was_overtaken_is_told() {
     let conflict = "FLK-0350";
     let over = |status| {
         let mut store = holding(Some(stored(document(), status)));
-        store.expect_update().returning(|_| Ok(WorkflowWritten::Stale));
-        store.expect_activate().returning(|_| Ok(WorkflowWritten::Stale));
-        store.expect_transition().returning(|_| Ok(WorkflowWritten::Stale));
-        store.expect_delete().returning(|_, _| Ok(false));
+        store.expect_update().returning(|_, _| Ok(WorkflowWritten::Stale));
+        store.expect_activate().returning(|_, _| Ok(WorkflowWritten::Stale));
+        store.expect_transition().returning(|_, _| Ok(WorkflowWritten::Stale));
+        store.expect_delete().returning(|_, _, _| Ok(false));
         workflows(store, 0)
     };
-    assert_eq!(answer(block_on(over(Lifecycle::Draft).update(ID, document()))), conflict);
-    assert_eq!(answer(block_on(over(Lifecycle::Draft).activate(ID))), conflict);
-    assert_eq!(answer(block_on(over(Lifecycle::Active).deactivate(ID))), conflict);
-    assert_eq!(answer(block_on(over(Lifecycle::Inactive).to_draft(ID))), conflict);
-    assert_eq!(answer(block_on(over(Lifecycle::Draft).delete(ID))), conflict);
+    assert_eq!(answer(block_on(over(Lifecycle::Draft).update(ID, document(), &actor()))), conflict);
+    assert_eq!(answer(block_on(over(Lifecycle::Draft).activate(ID, &actor()))), conflict);
+    assert_eq!(answer(block_on(over(Lifecycle::Active).deactivate(ID, &actor()))), conflict);
+    assert_eq!(answer(block_on(over(Lifecycle::Inactive).to_draft(ID, &actor()))), conflict);
+    assert_eq!(answer(block_on(over(Lifecycle::Draft).delete(ID, &actor()))), conflict);
 }
 
 #[test]
 fn a_name_that_is_taken_is_refused_by_the_store() {
     let mut store = holding(Some(stored(document(), Lifecycle::Draft)));
-    store.expect_create().returning(|_| Ok(WorkflowWritten::NameTaken));
-    store.expect_update().returning(|_| Ok(WorkflowWritten::NameTaken));
+    store.expect_create().returning(|_, _| Ok(WorkflowWritten::NameTaken));
+    store.expect_update().returning(|_, _| Ok(WorkflowWritten::NameTaken));
     let workflows = workflows(store, 0);
     let taken = "FLK-0101 name";
-    assert_eq!(answer(block_on(workflows.create(document()))), taken);
-    assert_eq!(answer(block_on(workflows.update(ID, document()))), taken);
-    assert_eq!(answer(block_on(workflows.clone_of(ID, json!({"name": "n"})))), taken);
+    assert_eq!(answer(block_on(workflows.create(document(), &actor()))), taken);
+    assert_eq!(answer(block_on(workflows.update(ID, document(), &actor()))), taken);
+    assert_eq!(answer(block_on(workflows.clone_of(ID, json!({"name": "n"}), &actor()))), taken);
 }
 
 #[test]
@@ -485,11 +496,16 @@ fn transitions_carry_the_revision_that_was_read() {
         let mut store = holding(Some(before));
         let transition = Transition { id: ID, revision: 3, to, at: NOW };
         let done = WorkflowWritten::Done(after.clone());
-        store.expect_transition().with(eq(transition)).return_once(|_| Ok(done));
+        let kind = match to {
+            Lifecycle::Inactive => EventType::WorkflowDeactivated,
+            _ => EventType::WorkflowDrafted,
+        };
+        let event = event(kind, ID, "orders");
+        store.expect_transition().with(eq(transition), eq(event)).return_once(|_, _| Ok(done));
         let workflows = workflows(store, n_refreshes);
         let changed = match to {
-            Lifecycle::Inactive => block_on(workflows.deactivate(ID)),
-            _ => block_on(workflows.to_draft(ID)),
+            Lifecycle::Inactive => block_on(workflows.deactivate(ID, &actor())),
+            _ => block_on(workflows.to_draft(ID, &actor())),
         };
         assert_eq!(changed.expect("changed"), after);
     };
@@ -508,10 +524,11 @@ fn a_provider_configuration_is_looked_up_once_and_only_for_a_graph_of_allowed_si
         let id = ProviderConfigId::parse(ACTIVE).expect("an id");
         configs.expect_get().times(n_lookups).returning(move |_| Ok(Some(config(id))));
         let mut store = holding(Some(stored(document(), Lifecycle::Draft)));
-        store.expect_update().returning(|workflow| Ok(WorkflowWritten::Done(workflow)));
+        store.expect_update().returning(|workflow, _| Ok(WorkflowWritten::Done(workflow)));
         let workflows = Workflows { configs: Arc::new(configs), ..workflows(store, 0) };
         let nodes: Vec<_> = (0..n_nodes).map(executor).collect();
-        let updated = block_on(workflows.update(ID, json!({"name": "n", "nodes": nodes})));
+        let updated =
+            block_on(workflows.update(ID, json!({"name": "n", "nodes": nodes}), &actor()));
         assert_eq!(answer(updated), expected);
     };
     check(100, 1, "ok");
@@ -524,7 +541,7 @@ fn a_store_that_does_not_answer_refuses() {
     store.expect_get().returning(|_| Err(StoreError::unavailable("the network is down")));
     store.expect_list().returning(|_| Err(StoreError::Full));
     let workflows = workflows(store, 0);
-    assert_eq!(answer(block_on(workflows.activate(ID))), "FLK-0901");
+    assert_eq!(answer(block_on(workflows.activate(ID, &actor()))), "FLK-0901");
     let query = WorkflowQuery {
         status: None,
         sort: crate::ports::NamedSort::default(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flowker_core::audit::Verdict;
 use flowker_core::execution::{Event, Fence, Outcome, Status};
 use flowker_core::id::ExecutionId;
 use flowker_core::ports::{
@@ -12,9 +13,10 @@ use flowker_core::ports::{
 use flowker_core::workflow::Workflow;
 
 use super::{
-    CANCELLED, COMPLETED, DRIVEN, FAILED, PENDING, WAITING, accept, claimed, due, events,
+    CANCELLED, COMPLETED, DRIVEN, FAILED, PAGE, PENDING, WAITING, accept, claimed, due, events,
     fill_and_move, ids, written_by,
 };
+use crate::contract::audit;
 use crate::sample::{self, replica};
 use crate::subject::{ArchiveSubject, Subject};
 
@@ -192,14 +194,17 @@ pub async fn names_stay_taken(from: ArchiveSubject, to: ArchiveSubject) {
     fill_and_move(&from, &to).await;
     let stores = &to.subject.stores;
     let taken = Workflow { name: sample::workflow(2).name, ..sample::workflow(30) };
-    let answer = stores.workflows.create(taken).await.expect("create");
+    let answer = stores.workflows.create(taken, sample::event()).await.expect("create");
     assert_eq!(answer, WorkflowWritten::NameTaken);
     let taken = ProviderConfig { name: sample::config(2).name, ..sample::config(30) };
-    assert_eq!(stores.configs.create(taken).await.expect("create"), ConfigWritten::NameTaken);
+    assert_eq!(
+        stores.configs.create(taken, sample::event()).await.expect("create"),
+        ConfigWritten::NameTaken
+    );
     let second = stores.workflows.get(sample::workflow_id(2)).await.expect("get").expect("there");
     let mut activation = crate::contract::activation(&second, 1);
     activation.routes = vec![sample::route(1)];
-    let answer = stores.workflows.activate(activation).await.expect("activate");
+    let answer = stores.workflows.activate(activation, sample::event()).await.expect("activate");
     let holder = sample::workflow_id(1);
     assert_eq!(answer, WorkflowWritten::RouteTaken { route: sample::route(1), holder });
 }
@@ -216,14 +221,18 @@ pub async fn moved_keys_are_noticed_and_their_names_stay_taken(
     assert!(before < after, "{before} < {after}");
     assert_eq!(keys.unrevoked().await.expect("unrevoked"), [sample::api_key(1)]);
     let taken = ApiKey { name: sample::api_key(2).name, ..sample::api_key(30) };
-    assert_eq!(keys.create(taken).await.expect("create"), ApiKeyWritten::NameTaken);
+    assert_eq!(
+        keys.create(taken, sample::event()).await.expect("create"),
+        ApiKeyWritten::NameTaken
+    );
 }
 
 /// A configuration that a moved workflow uses is kept for it, as one that was activated here.
 pub async fn configurations_in_use_stay(from: ArchiveSubject, to: ArchiveSubject) {
     fill_and_move(&from, &to).await;
     let configs = &to.subject.stores.configs;
-    let answer = configs.delete_unused(sample::config_id(1)).await.expect("delete_unused");
+    let answer =
+        configs.delete_unused(sample::config_id(1), sample::event()).await.expect("delete_unused");
     let UnusedWritten::InUse(users) = answer else { panic!("it is in use, not {answer:?}") };
     assert_eq!(users[0].id, sample::workflow_id(1));
 }
@@ -235,4 +244,20 @@ pub async fn shared_values_stay(from: ArchiveSubject, to: ArchiveSubject) {
     for (name, value) in [("a", Vec::new()), ("b", vec![0xFF, 0, 0xC0])] {
         assert_eq!(shared.keep(name, vec![9]).await.expect("keep"), value);
     }
+}
+
+/// The chain is the same to the byte, and what happens in the new store stands behind it.
+pub async fn a_moved_chain_is_whole_and_goes_on(from: ArchiveSubject, to: ArchiveSubject) {
+    fill_and_move(&from, &to).await;
+    let before = audit::log(&from.subject).await;
+    assert_eq!(audit::log(&to.subject).await, before);
+    assert!(before.len() > PAGE, "it is moved in several batches");
+    assert_eq!(audit::seal_all(&to.subject).await, 0, "a move is no event");
+    accept(&to.subject, claimed(100)).await;
+    assert_eq!(audit::seal_all(&to.subject).await, 1);
+    let after = audit::log(&to.subject).await;
+    let last = after.last().expect("an entry");
+    assert_eq!(last.previous, before.last().map(|it| it.hash));
+    let n_checked = before.len() as u64 + 1;
+    assert_eq!(audit::verify(&to.subject).await, Verdict { first_invalid: None, n_checked });
 }

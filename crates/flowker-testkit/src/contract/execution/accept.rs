@@ -239,7 +239,7 @@ pub async fn racers_with_different_keys_do_not_meet(subject: Subject) {
 pub async fn a_key_is_free_after_its_retention_and_the_end(subject: Subject) {
     let executions = &subject.stores.executions;
     let first = accept(&subject, keyed(1, sample::claim("order-42", "a"))).await;
-    executions.cancel(first, sample::moment(3)).await.expect("cancel");
+    executions.cancel(first, sample::moment(3), &sample::actor()).await.expect("cancel");
     subject.clock.advance(sample::RETENTION + Duration::from_secs(1));
     let second = accept(&subject, keyed(2, sample::claim("order-42", "b"))).await;
     let answer = executions.accept(keyed(3, sample::claim("order-42", "b"))).await;
@@ -254,7 +254,7 @@ pub async fn a_key_is_free_after_its_retention_and_the_end(subject: Subject) {
 pub async fn a_key_is_kept_for_its_retention(subject: Subject) {
     let executions = &subject.stores.executions;
     let first = accept(&subject, keyed(1, sample::claim("order-42", "a"))).await;
-    executions.cancel(first, sample::moment(3)).await.expect("cancel");
+    executions.cancel(first, sample::moment(3), &sample::actor()).await.expect("cancel");
     subject.clock.advance(sample::RETENTION.saturating_sub(Duration::from_secs(1)));
     let answer = executions.accept(keyed(2, sample::claim("order-42", "a"))).await;
     assert!(matches!(&answer, Ok(Acceptance::Replayed(it)) if it.id == first), "{answer:?}");

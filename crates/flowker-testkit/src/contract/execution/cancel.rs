@@ -16,7 +16,8 @@ pub async fn an_execution_is_cancelled_whoever_owns_it(subject: Subject) {
     let pending = accept(&subject, sample::new_execution(1)).await;
     let owned = accept_owned(&subject, 2, sample::replica(1)).await;
     for id in [pending, owned] {
-        let answer = executions.cancel(id, sample::moment(42)).await.expect("cancel");
+        let answer =
+            executions.cancel(id, sample::moment(42), &sample::actor()).await.expect("cancel");
         let summary = executions.get(id).await.expect("get").expect("it is there");
         assert_eq!(answer, CancelAnswer::Cancelled(summary.clone()));
         assert_eq!(summary.status, Status::Cancelled);
@@ -36,13 +37,14 @@ pub async fn an_execution_is_cancelled_whoever_owns_it(subject: Subject) {
 pub async fn what_has_ended_is_not_cancelled(subject: Subject) {
     let executions = &subject.stores.executions;
     let cancelled = accept_owned(&subject, 1, sample::replica(1)).await;
-    executions.cancel(cancelled, sample::moment(42)).await.expect("cancel");
+    executions.cancel(cancelled, sample::moment(42), &sample::actor()).await.expect("cancel");
     let done = accept_owned(&subject, 2, sample::replica(1)).await;
     let end = ending(done, Fence::FIRST, completed(r#"{"a": 1}"#), sample::moment(8));
     executions.append(end).await.expect("append");
     for id in [cancelled, done] {
         let before = executions.get(id).await.expect("get");
-        let answer = executions.cancel(id, sample::moment(43)).await.expect("cancel");
+        let answer =
+            executions.cancel(id, sample::moment(43), &sample::actor()).await.expect("cancel");
         assert_eq!(answer, CancelAnswer::AlreadyTerminal);
         assert_eq!(executions.get(id).await.expect("get"), before);
     }
@@ -51,7 +53,8 @@ pub async fn what_has_ended_is_not_cancelled(subject: Subject) {
 /// What is not there is not cancelled.
 pub async fn an_unknown_execution_is_not_cancelled(subject: Subject) {
     let unknown = sample::execution_id(1);
-    let answer = subject.stores.executions.cancel(unknown, sample::moment(1)).await;
+    let answer =
+        subject.stores.executions.cancel(unknown, sample::moment(1), &sample::actor()).await;
     assert_eq!(answer.expect("cancel"), CancelAnswer::NotFound);
 }
 
@@ -70,7 +73,7 @@ pub async fn a_cancellation_and_the_end_do_not_cross(subject: Subject) {
             let outcome = if idx / 8 % 2 == 0 { Outcome::Cancelled } else { completed("{}") };
             let at = sample::moment(idx);
             let has_won = if outcome == Outcome::Cancelled {
-                let answer = executions.cancel(id, at).await.expect("cancel");
+                let answer = executions.cancel(id, at, &sample::actor()).await.expect("cancel");
                 matches!(answer, CancelAnswer::Cancelled(_))
             } else {
                 executions.append(ending(id, Fence::FIRST, outcome.clone(), at)).await.is_ok()

@@ -50,7 +50,7 @@ async fn many(subject: &Subject) {
                 executions.append(end).await.expect("append");
             }
             3 => {
-                executions.cancel(id, at).await.expect("cancel");
+                executions.cancel(id, at, &sample::actor()).await.expect("cancel");
             }
             _ => {}
         }

@@ -181,9 +181,9 @@ pub async fn what_has_ended_is_not_adopted(subject: Subject) {
     let end = ending(completed_id, FIRST, completed("{}"), sample::moment(8));
     executions.append(end).await.expect("append");
     let cancelled_id = accept_owned(&subject, 2, replica(1)).await;
-    executions.cancel(cancelled_id, sample::moment(8)).await.expect("cancel");
+    executions.cancel(cancelled_id, sample::moment(8), &sample::actor()).await.expect("cancel");
     let pending_id = accept(&subject, sample::new_execution(3)).await;
-    executions.cancel(pending_id, sample::moment(8)).await.expect("cancel");
+    executions.cancel(pending_id, sample::moment(8), &sample::actor()).await.expect("cancel");
     let subject = subject.lapse_owner(replica(1)).await;
     assert_eq!(ids(&adopt(&subject, replica(2), 10).await), []);
 }
@@ -244,7 +244,10 @@ pub async fn an_owner_finds_what_it_owns(subject: Subject) {
     }
     let end = ending(sample::execution_id(completed_id), FIRST, completed("{}"), sample::moment(8));
     executions.append(end).await.expect("append");
-    executions.cancel(sample::execution_id(cancelled_id), sample::moment(8)).await.expect("cancel");
+    executions
+        .cancel(sample::execution_id(cancelled_id), sample::moment(8), &sample::actor())
+        .await
+        .expect("cancel");
     executions.release(sample::execution_id(released_id), FIRST, None).await.expect("release");
     let one = (sample::execution_id(1), FIRST);
     assert_eq!(found(&subject, 1).await, [one]);

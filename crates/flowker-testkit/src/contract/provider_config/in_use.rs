@@ -23,7 +23,7 @@ fn using(workflow: &Workflow, n: u64, configs: &[u64]) -> Activation {
 
 async fn activate(subject: &Subject, n: u64, configs: &[u64]) -> Workflow {
     let activation = using(&draft(subject, n).await, n, configs);
-    done(subject.stores.workflows.activate(activation).await.expect("activate"))
+    done(subject.stores.workflows.activate(activation, sample::event()).await.expect("activate"))
 }
 
 fn disabled(n: u64) -> ProviderConfig {
@@ -47,17 +47,22 @@ pub async fn what_active_workflows_use_stays(subject: Subject) {
         UnusedWritten::InUse(numbers.iter().map(user).collect())
     };
     for (n, wanted) in [(1, users(&[1, 2])), (2, users(&[1]))] {
-        let answer = configs.update_unused(disabled(n)).await.expect("update_unused");
+        let answer =
+            configs.update_unused(disabled(n), sample::event()).await.expect("update_unused");
         assert_eq!(answer, wanted, "configuration {n}");
-        let answer = configs.delete_unused(sample::config_id(n)).await.expect("delete_unused");
+        let answer = configs
+            .delete_unused(sample::config_id(n), sample::event())
+            .await
+            .expect("delete_unused");
         assert_eq!(answer, wanted, "configuration {n}");
         assert_eq!(get(&subject, n).await, Some(sample::config(n)), "nothing was written");
     }
-    let answer = configs.delete_unused(sample::config_id(3)).await.expect("delete_unused");
+    let answer =
+        configs.delete_unused(sample::config_id(3), sample::event()).await.expect("delete_unused");
     assert_eq!(answer, UnusedWritten::Done, "nobody uses it");
-    configs.update(disabled(1)).await.expect("update");
+    configs.update(disabled(1), sample::event()).await.expect("update");
     assert_eq!(get(&subject, 1).await, Some(disabled(1)));
-    assert!(configs.delete(sample::config_id(1)).await.expect("delete"));
+    assert!(configs.delete(sample::config_id(1), sample::event()).await.expect("delete"));
 }
 
 /// One that no active workflow uses is changed and removed like any other.
@@ -68,14 +73,14 @@ pub async fn what_nobody_uses_goes(subject: Subject) {
     let inactive = deactivate(&subject, &active).await;
     for revision in [0, 1, 3] {
         let late = ProviderConfig { revision, ..disabled(1) };
-        let answer = configs.update_unused(late).await.expect("update_unused");
+        let answer = configs.update_unused(late, sample::event()).await.expect("update_unused");
         assert_eq!(answer, UnusedWritten::Stale, "revision {revision}");
     }
-    let answer = configs.update_unused(disabled(1)).await.expect("update_unused");
+    let answer = configs.update_unused(disabled(1), sample::event()).await.expect("update_unused");
     assert_eq!(answer, UnusedWritten::Done);
     assert_eq!(get(&subject, 1).await, Some(disabled(1)));
     assert_eq!(inactive.status, Lifecycle::Inactive);
-    let delete = || configs.delete_unused(sample::config_id(1));
+    let delete = || configs.delete_unused(sample::config_id(1), sample::event());
     assert_eq!(delete().await.expect("delete_unused"), UnusedWritten::Done);
     assert_eq!(get(&subject, 1).await, None);
     assert_eq!(delete().await.expect("delete_unused"), UnusedWritten::Stale);
@@ -88,13 +93,16 @@ pub async fn an_activation_needs_its_configurations(subject: Subject) {
     create(&subject, &ProviderConfig { revision: 1, ..disabled(2) }).await;
     let workflow = draft(&subject, 1).await;
     for (configs, missing) in [([1, 2], 2), ([1, 3], 3)] {
-        let answer = workflows.activate(using(&workflow, 1, &configs)).await.expect("activate");
+        let answer = workflows
+            .activate(using(&workflow, 1, &configs), sample::event())
+            .await
+            .expect("activate");
         assert_eq!(answer, WorkflowWritten::ConfigUnusable(sample::config_id(missing)));
         let stored = workflows.get(workflow.id).await.expect("get");
         assert_eq!(stored, Some(workflow.clone()), "nothing was written");
         assert_eq!(workflows.routes().await.expect("routes"), []);
     }
-    let answer = subject.stores.configs.delete_unused(sample::config_id(1)).await;
+    let answer = subject.stores.configs.delete_unused(sample::config_id(1), sample::event()).await;
     assert_eq!(answer.expect("delete_unused"), UnusedWritten::Done, "no use was written");
 }
 
@@ -106,12 +114,12 @@ pub async fn an_activation_and_a_removal_exclude_each_other(subject: Subject) {
         let (workflows, configs) =
             (Arc::clone(&subject.stores.workflows), Arc::clone(&subject.stores.configs));
         let (mut activating, mut removing) = (JoinSet::new(), JoinSet::new());
-        activating.spawn(async move { workflows.activate(activation).await });
+        activating.spawn(async move { workflows.activate(activation, sample::event()).await });
         removing.spawn(async move {
             if n % 2 == 0 {
-                configs.delete_unused(sample::config_id(n)).await
+                configs.delete_unused(sample::config_id(n), sample::event()).await
             } else {
-                configs.update_unused(disabled(n)).await
+                configs.update_unused(disabled(n), sample::event()).await
             }
         });
         let activated = activating.join_all().await.remove(0).expect("activate");

@@ -39,7 +39,8 @@ pub async fn an_activation_freezes_the_next_version(subject: Subject) {
             updated_at: sample::moment(1_000),
             ..workflow.clone()
         };
-        let answer = workflows.activate(activation(&workflow, 1)).await.expect("activate");
+        let answer =
+            workflows.activate(activation(&workflow, 1), sample::event()).await.expect("activate");
         assert_eq!(answer, WorkflowWritten::Done(expected.clone()));
         assert_eq!(get(&subject, 1).await, Some(expected.clone()));
         let frozen = workflows.version(workflow.id, version).await.expect("version");
@@ -61,15 +62,18 @@ pub async fn a_frozen_version_never_changes(subject: Subject) {
     let active = active_workflow(&subject, 1).await;
     let inactive = deactivate(&subject, &active).await;
     let back = transition(&inactive, Lifecycle::Draft);
-    let draft = done(workflows.transition(back).await.expect("transition"));
+    let draft = done(workflows.transition(back, sample::event()).await.expect("transition"));
     let edited =
         Workflow { definition: second.clone(), revision: draft.revision + 1, ..draft.clone() };
-    let edited = done(workflows.update(edited).await.expect("update"));
+    let edited = done(workflows.update(edited, sample::event()).await.expect("update"));
     assert_eq!(versions().await, (Some(first.clone()), None));
-    let active = done(workflows.activate(activation(&edited, 1)).await.expect("activate"));
+    let active =
+        done(workflows.activate(activation(&edited, 1), sample::event()).await.expect("activate"));
     assert_eq!(versions().await, (Some(first.clone()), Some(second.clone())));
     let inactive = deactivate(&subject, &active).await;
-    assert!(workflows.delete(inactive.id, inactive.revision).await.expect("delete"));
+    assert!(
+        workflows.delete(inactive.id, inactive.revision, sample::event()).await.expect("delete")
+    );
     assert_eq!(versions().await, (Some(first), Some(second)));
 }
 
@@ -85,7 +89,7 @@ pub async fn an_activation_registers_its_routes(subject: Subject) {
         new_route("POST", "orders/\u{e9}%_/paid", "d"),
     ];
     let activation = Activation { routes: keys.clone(), ..activation(&workflow, 1) };
-    done(workflows.activate(activation).await.expect("activate"));
+    done(workflows.activate(activation, sample::event()).await.expect("activate"));
     let expected: Vec<_> =
         keys.into_iter().map(|key| Route { key, workflow_id: workflow.id, version: 1 }).collect();
     assert_eq!(routes(&subject).await, expected);
@@ -112,10 +116,16 @@ pub async fn a_stale_activation_is_refused(subject: Subject) {
     let workflow = draft(&subject, 1).await;
     for revision in [0, 2] {
         let late = Activation { revision, ..activation(&workflow, 1) };
-        assert_eq!(workflows.activate(late).await.expect("activate"), WorkflowWritten::Stale);
+        assert_eq!(
+            workflows.activate(late, sample::event()).await.expect("activate"),
+            WorkflowWritten::Stale
+        );
     }
     let unknown = Activation { id: sample::workflow_id(2), ..activation(&workflow, 1) };
-    assert_eq!(workflows.activate(unknown).await.expect("activate"), WorkflowWritten::Stale);
+    assert_eq!(
+        workflows.activate(unknown, sample::event()).await.expect("activate"),
+        WorkflowWritten::Stale
+    );
     assert_eq!(get(&subject, 1).await, Some(workflow.clone()));
     assert_eq!(workflows.version(workflow.id, 1).await.expect("version"), None);
     assert_eq!(routes(&subject).await, []);
@@ -130,14 +140,14 @@ pub async fn a_route_that_is_held_refuses_the_whole_activation(subject: Subject)
     let held = NewRoute { node_id: "another node".to_owned(), ..sample::route(1) };
     let wanted = vec![sample::route(2), held.clone(), sample::route(3)];
     let activation = Activation { routes: wanted, ..activation(&workflow, 2) };
-    let answer = workflows.activate(activation.clone()).await.expect("activate");
+    let answer = workflows.activate(activation.clone(), sample::event()).await.expect("activate");
     assert_eq!(answer, WorkflowWritten::RouteTaken { route: held, holder: holder.id });
     assert_eq!(get(&subject, 2).await, Some(workflow.clone()));
     assert_eq!(workflows.version(workflow.id, 1).await.expect("version"), None);
     assert_eq!(routes(&subject).await, live);
     // What the holder gives up is free.
     deactivate(&subject, &holder).await;
-    done(workflows.activate(activation).await.expect("activate"));
+    done(workflows.activate(activation, sample::event()).await.expect("activate"));
 }
 
 /// A route that an activation brings twice refuses the whole activation.
@@ -147,7 +157,7 @@ pub async fn a_route_twice_refuses_the_whole_activation(subject: Subject) {
     let twice = NewRoute { node_id: "another node".to_owned(), ..sample::route(1) };
     let wanted = vec![sample::route(1), sample::route(2), twice];
     let activation = Activation { routes: wanted, ..activation(&workflow, 1) };
-    let answer = workflows.activate(activation).await.expect("activate");
+    let answer = workflows.activate(activation, sample::event()).await.expect("activate");
     let WorkflowWritten::RouteTaken { route, holder } = answer else {
         panic!("the route is taken, not {answer:?}");
     };
@@ -167,7 +177,7 @@ pub async fn racers_for_one_route_activate_one(subject: Subject) {
         let workflows = Arc::clone(&subject.stores.workflows);
         let workflow = drafts.iter().find(|it| it.id == sample::workflow_id(idx));
         let activation = activation(workflow.expect("one for each racer"), 1);
-        async move { workflows.activate(activation).await.expect("activate") }
+        async move { workflows.activate(activation, sample::event()).await.expect("activate") }
     })
     .await;
     let winners = answers.iter().filter_map(|it| match it {
@@ -195,7 +205,7 @@ pub async fn racing_activations_freeze_one_version(subject: Subject) {
     let answers = race(|idx| {
         let workflows = Arc::clone(&subject.stores.workflows);
         let activation = activation(&workflow, idx);
-        async move { workflows.activate(activation).await.expect("activate") }
+        async move { workflows.activate(activation, sample::event()).await.expect("activate") }
     })
     .await;
     let n_done = answers.iter().filter(|it| matches!(it, WorkflowWritten::Done(_))).count();
@@ -213,7 +223,7 @@ pub async fn a_transition_removes_all_routes(subject: Subject) {
         routes: vec![sample::route(1), sample::route(11)],
         ..activation(&workflow, 1)
     };
-    let active = done(workflows.activate(both).await.expect("activate"));
+    let active = done(workflows.activate(both, sample::event()).await.expect("activate"));
     active_workflow(&subject, 2).await;
     let expected = Workflow {
         status: Lifecycle::Inactive,
@@ -222,7 +232,7 @@ pub async fn a_transition_removes_all_routes(subject: Subject) {
         ..active.clone()
     };
     let transition = transition(&active, Lifecycle::Inactive);
-    let answer = workflows.transition(transition).await.expect("transition");
+    let answer = workflows.transition(transition, sample::event()).await.expect("transition");
     assert_eq!(answer, WorkflowWritten::Done(expected.clone()));
     assert_eq!(get(&subject, 1).await, Some(expected));
     let left: Vec<_> = routes(&subject).await.into_iter().map(|it| it.key).collect();
@@ -238,10 +248,16 @@ pub async fn a_stale_transition_is_refused(subject: Subject) {
     for revision in [1, 3] {
         let stale = Workflow { revision, ..active.clone() };
         let late = transition(&stale, Lifecycle::Inactive);
-        assert_eq!(workflows.transition(late).await.expect("transition"), WorkflowWritten::Stale);
+        assert_eq!(
+            workflows.transition(late, sample::event()).await.expect("transition"),
+            WorkflowWritten::Stale
+        );
     }
     let unknown = transition(&sample::workflow(2), Lifecycle::Inactive);
-    assert_eq!(workflows.transition(unknown).await.expect("transition"), WorkflowWritten::Stale);
+    assert_eq!(
+        workflows.transition(unknown, sample::event()).await.expect("transition"),
+        WorkflowWritten::Stale
+    );
     assert_eq!(get(&subject, 1).await, Some(active));
     assert_eq!(routes(&subject).await.len(), 1);
 }
@@ -259,7 +275,13 @@ pub async fn after_a_transition_nothing_is_accepted(subject: Subject) {
         let transition = transition(&active, Lifecycle::Inactive);
         async move {
             if idx == 16 {
-                done(stores.workflows.transition(transition).await.expect("transition"));
+                done(
+                    stores
+                        .workflows
+                        .transition(transition, sample::event())
+                        .await
+                        .expect("transition"),
+                );
                 let answer = stores.executions.accept(trigger(1_000)).await.expect("accept");
                 assert_eq!(answer, Acceptance::RouteGone, "after the answer");
                 return None;
@@ -282,12 +304,14 @@ pub async fn the_routes_revision_grows_with_every_change(subject: Subject) {
     let revision = async || workflows.routes_revision().await.expect("routes_revision");
     let start = revision().await;
     let workflow = draft(&subject, 1).await;
-    let active = done(workflows.activate(activation(&workflow, 1)).await.expect("activate"));
+    let active = done(
+        workflows.activate(activation(&workflow, 1), sample::event()).await.expect("activate"),
+    );
     let with_route = revision().await;
     assert!(start < with_route, "{start} < {with_route}");
     let inactive = deactivate(&subject, &active).await;
     let without_route = revision().await;
     assert!(with_route < without_route, "{with_route} < {without_route}");
-    done(workflows.activate(activation(&inactive, 1)).await.expect("activate"));
+    done(workflows.activate(activation(&inactive, 1), sample::event()).await.expect("activate"));
     assert!(without_route < revision().await);
 }

@@ -44,7 +44,12 @@ pub async fn a_workflow_comes_back_exactly(subject: Subject) {
         ..sample::workflow(3)
     };
     for workflow in [sample::workflow(1), hard, empty] {
-        let answer = subject.stores.workflows.create(workflow.clone()).await.expect("create");
+        let answer = subject
+            .stores
+            .workflows
+            .create(workflow.clone(), sample::event())
+            .await
+            .expect("create");
         assert_eq!(answer, WorkflowWritten::Done(workflow.clone()));
         let found = subject.stores.workflows.get(workflow.id).await.expect("get");
         assert_eq!(found, Some(workflow));
@@ -56,8 +61,11 @@ pub async fn an_unknown_workflow_is_not_found(subject: Subject) {
     let workflows = &subject.stores.workflows;
     assert_eq!(get(&subject, 1).await, None);
     let unknown = Workflow { revision: 2, ..sample::workflow(1) };
-    assert_eq!(workflows.update(unknown).await.expect("update"), WorkflowWritten::Stale);
-    assert!(!workflows.delete(sample::workflow_id(1), 1).await.expect("delete"));
+    assert_eq!(
+        workflows.update(unknown, sample::event()).await.expect("update"),
+        WorkflowWritten::Stale
+    );
+    assert!(!workflows.delete(sample::workflow_id(1), 1, sample::event()).await.expect("delete"));
     assert_eq!(workflows.version(sample::workflow_id(1), 1).await.expect("version"), None);
     assert_eq!(get(&subject, 1).await, None);
 }
@@ -67,11 +75,11 @@ pub async fn names_are_unique(subject: Subject) {
     let workflows = &subject.stores.workflows;
     draft(&subject, 1).await;
     let named = |n, name: &str| Workflow { name: name.to_owned(), ..sample::workflow(n) };
-    let answer = workflows.create(named(2, "workflow 1")).await.expect("create");
+    let answer = workflows.create(named(2, "workflow 1"), sample::event()).await.expect("create");
     assert_eq!(answer, WorkflowWritten::NameTaken);
     assert_eq!(get(&subject, 2).await, None, "nothing was written");
     for (n, name) in [(3, "Workflow 1"), (4, "workflow 1 "), (5, "workflow\u{a0}1")] {
-        done(workflows.create(named(n, name)).await.expect("create"));
+        done(workflows.create(named(n, name), sample::event()).await.expect("create"));
     }
 }
 
@@ -80,7 +88,7 @@ pub async fn racers_with_one_name_make_one_workflow(subject: Subject) {
     let answers = race(|idx| {
         let workflows = Arc::clone(&subject.stores.workflows);
         let workflow = Workflow { name: "wanted".to_owned(), ..sample::workflow(idx) };
-        async move { workflows.create(workflow).await.expect("create") }
+        async move { workflows.create(workflow, sample::event()).await.expect("create") }
     })
     .await;
     let n_done = answers.iter().filter(|it| matches!(it, WorkflowWritten::Done(_))).count();
@@ -106,7 +114,8 @@ pub async fn an_update_replaces_what_can_be_edited(subject: Subject) {
         created_at: sample::moment(70),
         ..before.clone()
     };
-    let answer = subject.stores.workflows.update(sent.clone()).await.expect("update");
+    let answer =
+        subject.stores.workflows.update(sent.clone(), sample::event()).await.expect("update");
     let expected = Workflow {
         status: before.status,
         version: before.version,
@@ -123,7 +132,7 @@ pub async fn a_stale_update_is_refused(subject: Subject) {
     let stored = draft(&subject, 1).await;
     for revision in [1, 3, 0] {
         let late = Workflow { name: "late".to_owned(), revision, ..stored.clone() };
-        let answer = subject.stores.workflows.update(late).await.expect("update");
+        let answer = subject.stores.workflows.update(late, sample::event()).await.expect("update");
         assert_eq!(answer, WorkflowWritten::Stale, "revision {revision}");
         assert_eq!(get(&subject, 1).await, Some(stored.clone()));
     }
@@ -137,7 +146,7 @@ pub async fn racing_updates_overtake_each_other_in_turn(subject: Subject) {
             let workflows = Arc::clone(&subject.stores.workflows);
             let description = Some(format!("of racer {idx}"));
             let workflow = Workflow { description, revision, ..sample::workflow(1) };
-            async move { workflows.update(workflow).await.expect("update") }
+            async move { workflows.update(workflow, sample::event()).await.expect("update") }
         })
         .await;
         let written = answers.iter().filter_map(|it| match it {
@@ -156,11 +165,18 @@ pub async fn an_update_does_not_take_a_name(subject: Subject) {
     let stored = draft(&subject, 1).await;
     draft(&subject, 2).await;
     let greedy = Workflow { name: "workflow 2".to_owned(), revision: 2, ..stored.clone() };
-    let answer = subject.stores.workflows.update(greedy).await.expect("update");
+    let answer = subject.stores.workflows.update(greedy, sample::event()).await.expect("update");
     assert_eq!(answer, WorkflowWritten::NameTaken);
     assert_eq!(get(&subject, 1).await, Some(stored.clone()));
     let same_name = Workflow { revision: 2, ..stored };
-    done(subject.stores.workflows.update(same_name).await.expect("its own name is not taken"));
+    done(
+        subject
+            .stores
+            .workflows
+            .update(same_name, sample::event())
+            .await
+            .expect("its own name is not taken"),
+    );
 }
 
 /// A removed workflow is gone, and another may have its name.
@@ -168,23 +184,28 @@ pub async fn a_deleted_workflow_is_gone_and_its_name_free(subject: Subject) {
     let workflows = &subject.stores.workflows;
     let one = draft(&subject, 1).await;
     let other = draft(&subject, 2).await;
-    assert!(workflows.delete(one.id, one.revision).await.expect("delete"));
-    assert!(!workflows.delete(one.id, one.revision).await.expect("delete"), "once");
+    assert!(workflows.delete(one.id, one.revision, sample::event()).await.expect("delete"));
+    assert!(
+        !workflows.delete(one.id, one.revision, sample::event()).await.expect("delete"),
+        "once"
+    );
     assert_eq!(get(&subject, 1).await, None);
     assert_eq!(get(&subject, 2).await, Some(other));
     let heir = Workflow { name: one.name, ..sample::workflow(3) };
-    done(workflows.create(heir).await.expect("create"));
+    done(workflows.create(heir, sample::event()).await.expect("create"));
 }
 
 /// An active workflow is not removed; after its deactivation it is.
 pub async fn an_active_workflow_is_not_deleted(subject: Subject) {
     let workflows = &subject.stores.workflows;
     let active = active_workflow(&subject, 1).await;
-    assert!(!workflows.delete(active.id, active.revision).await.expect("delete"));
+    assert!(!workflows.delete(active.id, active.revision, sample::event()).await.expect("delete"));
     assert_eq!(get(&subject, 1).await, Some(active.clone()));
     assert_eq!(workflows.routes().await.expect("routes").len(), 1);
     let inactive = deactivate(&subject, &active).await;
-    assert!(workflows.delete(inactive.id, inactive.revision).await.expect("delete"));
+    assert!(
+        workflows.delete(inactive.id, inactive.revision, sample::event()).await.expect("delete")
+    );
 }
 
 /// A removal that was overtaken is refused.
@@ -192,7 +213,7 @@ pub async fn a_stale_deletion_is_refused(subject: Subject) {
     let workflows = &subject.stores.workflows;
     let stored = draft(&subject, 1).await;
     for revision in [0, 2] {
-        assert!(!workflows.delete(stored.id, revision).await.expect("delete"));
+        assert!(!workflows.delete(stored.id, revision, sample::event()).await.expect("delete"));
         assert_eq!(get(&subject, 1).await, Some(stored.clone()));
     }
 }

@@ -25,14 +25,15 @@ async fn many(subject: &Subject) {
             updated_at: sample::moment((20 - n) / 3),
             ..sample::workflow(n)
         };
-        let mut workflow = done(workflows.create(workflow).await.expect("create"));
+        let mut workflow = done(workflows.create(workflow, sample::event()).await.expect("create"));
         if n % 3 != 0 {
             let activation = activation(&workflow, n);
-            workflow = done(workflows.activate(activation).await.expect("activate"));
+            workflow =
+                done(workflows.activate(activation, sample::event()).await.expect("activate"));
         }
         if n % 3 == 2 {
             let transition = transition(&workflow, Lifecycle::Inactive);
-            done(workflows.transition(transition).await.expect("transition"));
+            done(workflows.transition(transition, sample::event()).await.expect("transition"));
         }
     }
 }

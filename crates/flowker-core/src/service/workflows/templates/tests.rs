@@ -11,7 +11,7 @@ use crate::ports::{
     MockProviderConfigStore, MockWorkflowStore, ProviderConfig, ProviderConfigPage, WorkflowWritten,
 };
 use crate::routing::RouteTable;
-use crate::service::testing::{answer, block_on, clock, config, ids, provider};
+use crate::service::testing::{actor, answer, block_on, clock, config, ids, provider};
 use crate::workflow::{Definition, Plan};
 
 const ID: &str = "tracer-midaz-validation";
@@ -47,7 +47,7 @@ fn workflows(fails: bool) -> Workflows {
         Ok(ProviderConfigPage { items, has_more: false })
     });
     let mut store = MockWorkflowStore::new();
-    store.expect_create().returning(|workflow| Ok(WorkflowWritten::Done(workflow)));
+    store.expect_create().returning(|workflow, _| Ok(WorkflowWritten::Done(workflow)));
     let followed = Arc::new(MockWorkflowStore::new());
     let plans = Arc::new(Plans::new(followed.clone()));
     Workflows {
@@ -73,7 +73,7 @@ fn params(more: Value) -> Value {
 
 fn make(more: Value) -> Result<Workflow, Refusal> {
     let body = json!({"templateId": ID, "params": params(more)});
-    block_on(workflows(false).from_template(body))
+    block_on(workflows(false).from_template(body, &actor()))
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn what_is_made_can_be_activated() {
 fn parameters_are_checked_before_the_workflow_is() {
     let check = |body: Value, wanted: &str| {
         assert_eq!(
-            answer(block_on(workflows(false).from_template(body.clone()))),
+            answer(block_on(workflows(false).from_template(body.clone(), &actor()))),
             wanted,
             "{body}"
         );
