@@ -4,6 +4,7 @@
 
 mod access;
 mod activation;
+mod audit;
 mod catalog;
 mod command_line;
 mod crash;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use flowker_tests::database::ask;
-use flowker_tests::{Answer, Database, Finished, Flow, Home, Request, Server, Stub};
+use flowker_tests::{Answer, Database, Finished, Flow, Home, Request, Server, Stub, until};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -27,6 +27,12 @@ fn lists(server: &Server) -> Vec<Value> {
     ["/v1/executions", "/v1/workflows", "/v1/provider-configurations"]
         .map(|path| get(server, path).json())
         .into()
+}
+
+/// The first three entries of the audit log, if they are sealed.
+fn audited(server: &Server) -> Option<Value> {
+    let page = get(server, "/v1/audit-events?sortOrder=ASC&limit=3").json();
+    (page["items"].as_array()?.len() == 3).then(|| page["items"].clone())
 }
 
 fn stop(server: Server) -> Home {
@@ -80,6 +86,7 @@ fn moves(second: &str) {
     let in_flight = deliver(&server, 4);
     let n_calls = stub.wait_for_calls(8).len();
     let before = lists(&server);
+    let audited = until("the first three changes are listed", || audited(&server));
     let cursor = get(&server, "/v1/executions?limit=2").text("nextCursor");
     let second_page = format!("/v1/executions?limit=2&cursor={cursor}");
     let page_before = get(&server, &second_page).json();
@@ -96,6 +103,7 @@ fn moves(second: &str) {
 
     let server = home.set("DATABASE_URL", second).start();
     assert_eq!(lists(&server), before);
+    assert_eq!(self::audited(&server), Some(audited), "the chain has moved too");
     assert_eq!(get(&server, &second_page).json(), page_before, "an old cursor still leads on");
     stub.release("/ship");
     server.complete(&in_flight);

@@ -219,6 +219,11 @@ fn read_answer(socket: &mut TcpStream) -> io::Result<Answer> {
     let mut chunk = [0; 16 * 1024];
     loop {
         if let Some((mut answer, head_len)) = parse_head(&bytes)? {
+            if answer.header("transfer-encoding") == Some("chunked") {
+                socket.read_to_end(&mut bytes)?;
+                answer.body = join_chunks(&bytes[head_len..])?;
+                return Ok(answer);
+            }
             let body_len = answer.header("content-length").and_then(|text| text.parse().ok());
             let body_len: usize = body_len.unwrap_or_default();
             if head_len + body_len <= bytes.len() {
@@ -230,6 +235,22 @@ fn read_answer(socket: &mut TcpStream) -> io::Result<Answer> {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             n_read => bytes.extend_from_slice(&chunk[..n_read]),
         }
+    }
+}
+
+/// The body that was sent in chunks, if its end is there.
+fn join_chunks(mut bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let malformed = || io::Error::from(io::ErrorKind::InvalidData);
+    let mut body = Vec::new();
+    loop {
+        let size = httparse::parse_chunk_size(bytes).map_err(|_| malformed())?;
+        let httparse::Status::Complete((begin, len)) = size else { return Err(malformed()) };
+        let end = begin + usize::try_from(len).map_err(|_| malformed())?;
+        if len == 0 {
+            return Ok(body);
+        }
+        body.extend_from_slice(bytes.get(begin..end).ok_or_else(malformed)?);
+        bytes = bytes.get(end + 2..).ok_or_else(malformed)?;
     }
 }
 

@@ -18,7 +18,6 @@ use sha2::{Digest as _, Sha256};
 use uuid::{Builder, Uuid};
 
 use crate::actor::Actor;
-use crate::code::Code;
 use crate::digest::Digest;
 use crate::execution::{Execution, Outcome};
 use crate::id::{AuditEventId, ExecutionId, ProviderConfigId, WorkflowId};
@@ -61,6 +60,15 @@ pub struct AuditEntry {
     pub previous: Option<Digest>,
     /// Over all of the above but the sequence, which follows from `previous`.
     pub hash: Digest,
+}
+
+impl AuditEntry {
+    /// When, as it is shown: RFC 3339 in UTC, to the microsecond, without zeros at its end.
+    pub fn moment(&self) -> String {
+        let text = chain::moment(self.at);
+        let shown = text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
+        format!("{shown}Z")
+    }
 }
 
 impl AuditEvent {
@@ -155,13 +163,13 @@ impl AuditEvent {
     pub fn access_denied(
         id: Uuid,
         (method, route): (&str, &str),
-        code: Code,
+        code: &str,
         n_unrecorded: u64,
         actor: &Actor,
     ) -> Self {
         let event = Self::new(id, EventType::AccessDenied, &route, actor)
             .with("request.method", method)
-            .with("error.code", code.as_str());
+            .with("error.code", code);
         if n_unrecorded == 0 { event } else { event.with("denials.unrecorded", n_unrecorded) }
     }
 }

@@ -13,7 +13,7 @@ use flowker_core::trace::TraceContext;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::{Bytes, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -23,11 +23,12 @@ use tracing::Instrument;
 use crate::access::{Caller, Presented};
 use crate::app::App;
 use crate::body;
+use crate::denials::Denials;
 use crate::error::{Failure, Transport};
 use crate::extract;
 use crate::faults;
 use crate::forwarded::remote_ip;
-use crate::handle::{self, Body, Call, Reply, body_limit};
+use crate::handle::{self, Call, Reply, body_limit};
 use crate::hygiene;
 use crate::limits::Limits;
 use crate::metrics::{Metrics, Observed};
@@ -35,9 +36,16 @@ use crate::problem;
 use crate::route::{self, Found};
 use crate::shutdown::Shutdown;
 use crate::span;
+use crate::stream::Lines;
 
 /// How soon a caller may come back that found no room, in seconds.
 const RETRY_SOON: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// How many exports are sent at the same time. Each holds a few pages in memory.
+const EXPORTS_MAX: usize = 4;
+
+/// What is sent to a caller.
+pub(crate) type Body = Either<Full<Bytes>, Lines>;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -49,6 +57,10 @@ pub(crate) struct Door {
     pub started: Instant,
     /// Room for requests that are worked on.
     slots: Arc<Semaphore>,
+    /// Room for exports that are sent.
+    pub exports: Arc<Semaphore>,
+    /// Who is turned away, as far as that is written down.
+    pub denials: Denials,
     /// The requests that are worked on.
     pub requests: TaskTracker,
     pub metrics: Arc<Metrics>,
@@ -58,8 +70,9 @@ impl Door {
     pub(crate) fn new(app: App, limits: Limits, shutdown: Shutdown) -> Self {
         let slots = Arc::new(Semaphore::new(limits.requests_max.min(Semaphore::MAX_PERMITS)));
         let (started, requests) = (Instant::now(), TaskTracker::new());
+        let (exports, denials) = (Arc::new(Semaphore::new(EXPORTS_MAX)), Denials::new());
         let metrics = Metrics::new();
-        Self { app, limits, shutdown, started, slots, requests, metrics }
+        Self { app, limits, shutdown, started, slots, exports, denials, requests, metrics }
     }
 
     fn take_slot(&self) -> Result<OwnedSemaphorePermit, Failure> {
@@ -83,8 +96,11 @@ pub(crate) async fn answer(
     door: Arc<Door>,
     peer: IpAddr,
     request: Request<Incoming>,
-) -> Response<Full<Bytes>> {
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
+    let ip = remote_ip(peer, &parts.headers, &door.limits.trusted_proxies);
+    let mut caller = Caller::anonymous(ip).actor;
+    let asked = (parts.method.clone(), route::template(parts.uri.path()));
     let request_id = extract::request_id(&parts.headers);
     let observed = Observed::arrived(&door.metrics, &parts);
     let as_problem = problem::is_wanted(&parts.headers);
@@ -94,14 +110,21 @@ pub(crate) async fn answer(
     // connection could be either.
     let awaits_continue = parts.headers.contains_key(header::EXPECT);
     let (span, trace) = span::of_request(&door.app, &parts, &observed, &request_id);
-    let carried_out = carry_out(Arc::clone(&door), peer, parts, body, &request_id, trace);
+    let carried_out = carry_out(Arc::clone(&door), &mut caller, parts, body, &request_id, trace);
     let result = carried_out.instrument(span.clone()).await;
     let status = observed.answered(&result);
     span::answered(&span, status.as_u16());
+    let mut lines = None;
     let mut response = match result {
-        Ok(reply) => response(reply),
+        Ok(mut reply) => {
+            lines = reply.lines.take();
+            response(reply)
+        }
         Err(failure) => {
             span.in_scope(|| log(&failure));
+            if matches!(failure.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+                door.denials.note(&door, (&asked.0, asked.1), failure.code(), caller);
+            }
             let mut response = problem::response(&failure, &request_id, as_problem);
             if (awaits_continue || failure.ends_connection()) && version < Version::HTTP_2 {
                 let close = HeaderValue::from_static("close");
@@ -112,12 +135,15 @@ pub(crate) async fn answer(
     };
     response.headers_mut().insert(extract::REQUEST_ID, request_id);
     door.app.cors.mark(origin.as_ref(), response.headers_mut());
-    if is_head { without_body(response) } else { response }
+    if is_head {
+        return without_body(response).map(Either::Left);
+    }
+    response.map(|body| lines.map_or(Either::Left(body), Either::Right))
 }
 
 async fn carry_out(
     door: Arc<Door>,
-    peer: IpAddr,
+    caller: &mut Actor,
     parts: Parts,
     body: Incoming,
     request_id: &HeaderValue,
@@ -139,8 +165,7 @@ async fn carry_out(
     }
     // Shed before any work: a refusal must be cheaper than an answer.
     let slot = route::is_guarded(path).then(|| door.take_slot()).transpose()?;
-    let remote_ip = remote_ip(peer, &parts.headers, &door.limits.trusted_proxies);
-    let (actor, found) = admit(&door, &parts, remote_ip).await?;
+    let found = admit(&door, &parts, caller).await?;
     // Before the body is polled, so that no `100 Continue` invites what is refused anyway.
     let (limit, too_large) = body_limit(found.endpoint);
     if (limit as u64) < body::declared_length(&body) {
@@ -150,8 +175,8 @@ async fn carry_out(
         });
     }
     let call = Call {
-        remote_ip,
-        actor,
+        remote_ip: caller.ip,
+        actor: caller.clone(),
         door: Arc::clone(&door),
         parts,
         body,
@@ -175,18 +200,23 @@ async fn carry_out(
 
 /// Finds out who calls, where the request leads, and whether the caller may go there. Every 401 and
 /// 403 of the door itself is decided here; a webhook's own token and signature are the route's.
-async fn admit(door: &Door, parts: &Parts, ip: IpAddr) -> Result<(Actor, Found), Failure> {
+/// `actor` becomes the caller as soon as it is known, so that also a refusal names it.
+async fn admit(door: &Door, parts: &Parts, actor: &mut Actor) -> Result<Found, Failure> {
     let (path, access) = (parts.uri.path(), &door.app.access);
     if !route::needs_key(path) {
-        return Ok((Caller::anonymous(ip).actor, route::resolve(&parts.method, path)?));
+        return Ok(route::resolve(&parts.method, path)?);
     }
     // Before the route is looked up, so that strangers do not learn which there are.
-    let (is_webhook, now) = (route::is_webhook(path), door.app.clock.now());
+    let (is_webhook, now, ip) = (route::is_webhook(path), door.app.clock.now(), actor.ip);
     let caller =
         access.identify(Presented { headers: &parts.headers, is_webhook, ip, now }).await?;
     let found = route::resolve(&parts.method, path)?;
-    access.permit(&caller, &parts.method, found.endpoint).await?;
-    Ok((caller.actor, found))
+    let permitted = access.permit(&caller, &parts.method, found.endpoint).await;
+    // A token that the manager does not accept proves nothing, whatever name stands in it.
+    if permitted.as_ref().map_err(Failure::status) != Err(StatusCode::UNAUTHORIZED) {
+        *actor = caller.actor;
+    }
+    permitted.map(|()| found)
 }
 
 /// The answer to `OPTIONS *`.
@@ -198,8 +228,8 @@ fn all_methods() -> Reply {
 
 fn response(reply: Reply) -> Response<Full<Bytes>> {
     let (media_type, body) = match reply.body {
-        Some(Body::Json(body)) => (Some("application/json"), json::to_bytes(&body).into()),
-        Some(Body::Text { media_type, text }) => (Some(media_type), text.into()),
+        Some(handle::Body::Json(body)) => (Some("application/json"), json::to_bytes(&body).into()),
+        Some(handle::Body::Text { media_type, text }) => (Some(media_type), text.into()),
         None => (None, Bytes::new()),
     };
     let mut response = Response::new(Full::new(body));

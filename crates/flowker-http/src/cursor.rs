@@ -34,6 +34,7 @@ pub(crate) enum List {
     ProviderConfigs,
     ApiKeys,
     Executions,
+    AuditEvents,
 }
 
 impl List {
@@ -43,6 +44,7 @@ impl List {
             Self::ProviderConfigs => "provider-configurations",
             Self::ApiKeys => "api-keys",
             Self::Executions => "executions",
+            Self::AuditEvents => "audit-events",
         }
     }
 }

@@ -117,6 +117,15 @@ impl Failure {
         }
     }
 
+    /// The code as a client reads it.
+    pub(crate) fn code(&self) -> String {
+        match self {
+            Self::Refused { refusal, .. } => refusal.code.as_str().to_owned(),
+            Self::Denied(denial) => denial.status().as_u16().to_string(),
+            Self::Transport(transport) => transport.status().as_u16().to_string(),
+        }
+    }
+
     /// Whether the connection must end: what follows on it may not be what it seems, or may be
     /// more than we want to read.
     pub(crate) fn ends_connection(&self) -> bool {

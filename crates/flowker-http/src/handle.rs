@@ -1,6 +1,7 @@
 //! What each endpoint does: read what it needs, call a use-case, show what came of it.
 
 mod api_keys;
+mod audit;
 mod catalog;
 mod executions;
 mod health;
@@ -21,7 +22,7 @@ use flowker_core::service::StartOptions;
 use flowker_core::trace::TraceContext;
 use flowker_core::trigger::Begun;
 use http::StatusCode;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
 use hyper::body::{Body as _, Incoming};
 use serde_json::Value;
@@ -34,8 +35,10 @@ use crate::extract::{self, Query};
 use crate::limits::MANAGEMENT_BODY_BYTES_MAX;
 use crate::metrics::Metrics;
 use crate::route::Endpoint;
+use crate::stream::Lines;
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+const NDJSON: &str = "application/x-ndjson";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// A request that has come through the door.
@@ -101,6 +104,8 @@ pub(crate) struct Reply {
     pub status: StatusCode,
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub body: Option<Body>,
+    /// What is sent bit by bit in the place of a body.
+    pub lines: Option<Lines>,
 }
 
 /// What an answer holds.
@@ -112,7 +117,8 @@ pub(crate) enum Body {
 
 impl Reply {
     pub(crate) fn ok(body: Value) -> Self {
-        Self { status: StatusCode::OK, headers: Vec::new(), body: Some(Body::Json(body)) }
+        let body = Some(Body::Json(body));
+        Self { status: StatusCode::OK, headers: Vec::new(), body, lines: None }
     }
 
     pub(crate) fn created(body: Value) -> Self {
@@ -120,7 +126,13 @@ impl Reply {
     }
 
     pub(crate) const fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, headers: Vec::new(), body: None }
+        Self { status: StatusCode::NO_CONTENT, headers: Vec::new(), body: None, lines: None }
+    }
+
+    /// Lines of JSON, as many as come.
+    pub(crate) fn lines(lines: Lines) -> Self {
+        let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static(NDJSON))];
+        Self { status: StatusCode::OK, headers, body: None, lines: Some(lines) }
     }
 
     /// The answer to a request that starts an execution: 200 if it has ended, else 201.
@@ -207,6 +219,10 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Result<Reply, Fa
         Endpoint::RotateApiKey => api_keys::rotate(call).await,
         Endpoint::RevokeApiKey => api_keys::revoke(call).await,
         Endpoint::TestProviderConfig => provider_configs::test(call).await,
+        Endpoint::ListAuditEvents => audit::list(call).await,
+        Endpoint::ExportAuditEvents => audit::export(call).await,
+        Endpoint::ShowAuditEvent => audit::show(call).await,
+        Endpoint::VerifyAuditEvent => audit::verify(call).await,
         Endpoint::Health => Ok(health::health(&call).await),
         Endpoint::Ready => Ok(health::ready(&call).await),
         Endpoint::Version => Ok(health::version(&call)),

@@ -11,6 +11,7 @@ mod app;
 mod body;
 mod cors;
 mod cursor;
+mod denials;
 mod error;
 mod extract;
 mod faults;
@@ -27,6 +28,7 @@ mod server;
 mod show;
 mod shutdown;
 mod span;
+mod stream;
 
 pub use access::Access;
 pub use app::{App, Exposition, Readiness, StoreHealth};

@@ -1,5 +1,6 @@
 //! The query parameters that lists share: page size, order, cursor.
 
+use flowker_core::audit::AuditEntry;
 use flowker_core::code::Code;
 use flowker_core::execution::Summary;
 use flowker_core::id::ExecutionId;
@@ -223,6 +224,79 @@ fn open_executions(cursor: &str, key: &[u8; 32]) -> Option<ExecutionPlace> {
     };
     let after = (moment, ExecutionId::from_uuid(place.id));
     Some((read_execution_sort(&place.sort_by)?, place.direction, after))
+}
+
+/// A page of the audit log that is asked for.
+pub(crate) struct AuditListPage {
+    pub direction: Direction,
+    /// The sequence number of the last entry that was seen.
+    pub after: Option<u64>,
+    pub limit: usize,
+}
+
+/// What cursors of the audit log say that it is sorted by. There is no other order.
+const SEQUENCE: &str = "sequence";
+const AUDIT_LIMIT_DEFAULT: usize = 20;
+
+/// Which way the audit log is asked for.
+pub(crate) fn audit_direction(query: &Query) -> Result<Option<Direction>, Refusal> {
+    let direction = query.get("sortOrder").map(|text| {
+        cursor::read_direction(text).ok_or_else(|| wrong("sortOrder", "must be ASC or DESC"))
+    });
+    direction.transpose()
+}
+
+impl AuditListPage {
+    /// Reads `limit`, `sortOrder` and `cursor`. A cursor brings its order; one that is also asked for
+    /// must be the same.
+    pub(crate) fn read(query: &Query, key: &[u8; 32]) -> Result<Self, Refusal> {
+        let limit = match query.get("limit").map(str::parse) {
+            None => AUDIT_LIMIT_DEFAULT,
+            Some(Ok(limit)) if (1..=LIMIT_MAX).contains(&limit) => limit,
+            Some(_) => return Err(wrong("limit", "must be a whole number from 1 to 100")),
+        };
+        let asked = audit_direction(query)?;
+        let Some(cursor) = query.get("cursor") else {
+            return Ok(Self { direction: asked.unwrap_or_default(), after: None, limit });
+        };
+        let opened = open_audit(cursor, key);
+        let opened = opened.filter(|(direction, _)| asked.is_none_or(|asked| asked == *direction));
+        let (direction, after) = opened.ok_or_else(|| {
+            Refusal::new(
+                Code::AuditCursorInvalid,
+                "The cursor cannot be used: take it from nextCursor of the page before, unchanged, \
+                 and repeat its sortOrder or leave it out.",
+            )
+        })?;
+        Ok(Self { direction, after: Some(after), limit })
+    }
+
+    /// The answer: items, and where the next page begins.
+    pub(crate) fn envelope(
+        &self,
+        items: Vec<Value>,
+        last: Option<&AuditEntry>,
+        key: &[u8; 32],
+    ) -> Value {
+        let next = last.map(|entry| {
+            cursor::seal(
+                &Place {
+                    list: List::AuditEvents,
+                    sort_by: SEQUENCE.to_owned(),
+                    direction: self.direction,
+                    value: Some(entry.sequence.to_string()),
+                    id: *entry.event.id.as_uuid(),
+                },
+                key,
+            )
+        });
+        envelope(items, next)
+    }
+}
+
+fn open_audit(cursor: &str, key: &[u8; 32]) -> Option<(Direction, u64)> {
+    let place = cursor::open(cursor, List::AuditEvents, key)?;
+    Some((place.direction, place.value?.parse().ok()?))
 }
 
 /// A query parameter that is not valid.

@@ -54,6 +54,10 @@ pub enum Endpoint {
     RotateApiKey,
     RevokeApiKey,
     TestProviderConfig,
+    ListAuditEvents,
+    ExportAuditEvents,
+    ShowAuditEvent,
+    VerifyAuditEvent,
     Health,
     Ready,
     Version,
@@ -120,6 +124,10 @@ pub static ROUTES: &[(Method, &str, Endpoint)] = &[
     (Method::POST, "/v1/api-keys/{id}/rotate", Endpoint::RotateApiKey),
     (Method::DELETE, "/v1/api-keys/{id}", Endpoint::RevokeApiKey),
     (Method::POST, "/v1/provider-configurations/{id}/test", Endpoint::TestProviderConfig),
+    (Method::GET, "/v1/audit-events", Endpoint::ListAuditEvents),
+    (Method::GET, "/v1/audit-events/export", Endpoint::ExportAuditEvents),
+    (Method::GET, "/v1/audit-events/{id}", Endpoint::ShowAuditEvent),
+    (Method::GET, "/v1/audit-events/{id}/verify", Endpoint::VerifyAuditEvent),
     (Method::GET, "/health", Endpoint::Health),
     (Method::GET, "/health/live", Endpoint::Health),
     (Method::GET, "/readyz", Endpoint::Ready),
@@ -179,6 +187,15 @@ pub(crate) fn is_guarded(path: &str) -> bool {
 /// they are told when there is none.
 pub(crate) fn needs_key(path: &str) -> bool {
     is_guarded(path) || strip_prefix(path, METRICS).is_some()
+}
+
+/// The template of a path, without anything that its caller chose.
+pub(crate) fn template(path: &str) -> &'static str {
+    if strip_prefix(path, WEBHOOKS_PREFIX).is_some() {
+        return WEBHOOKS;
+    }
+    let lower = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
+    ROUTER.at(&lower).map_or("unknown", |found| *found.value)
 }
 
 /// Finds out where a request leads.

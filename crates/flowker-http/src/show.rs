@@ -1,6 +1,7 @@
 //! How the domain looks in JSON: which members there are, and which are left out when empty.
 
 mod api_key;
+mod audit;
 mod catalog;
 mod connectivity;
 mod execution;
@@ -8,6 +9,7 @@ mod provider_config;
 mod workflow;
 
 pub(crate) use api_key::{api_key, new_api_key};
+pub(crate) use audit::{audit_entry, verdict};
 pub(crate) use catalog::{
     WEBHOOK_TRIGGER, executor, executor_with_schema, provider, provider_with_schema, template,
     template_with_params, trigger, trigger_with_schema,

@@ -1,5 +1,6 @@
 //! What holds for this adapter beyond the contracts of the ports.
 
+mod audit;
 mod contract;
 mod corrupt;
 mod failure;

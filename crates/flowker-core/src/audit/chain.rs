@@ -68,7 +68,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// In UTC, with six digits of a second.
-fn moment(at: Timestamp) -> String {
+pub(super) fn moment(at: Timestamp) -> String {
     let moment = at.to_date_time();
     let (year, month, day) = moment.to_calendar_date();
     let (hour, minute, second) = moment.to_hms();

@@ -188,6 +188,18 @@ fn a_chain_that_was_computed_again_does_not_meet_a_checkpoint() {
 }
 
 #[test]
+fn moments_are_shown_to_the_microsecond() {
+    for (micros, expected) in [
+        (1_767_225_600_123_456, "2026-01-01T00:00:00.123456Z"),
+        (1_767_225_600_120_000, "2026-01-01T00:00:00.12Z"),
+        (1_767_225_600_000_000, "2026-01-01T00:00:00Z"),
+    ] {
+        let entry = Head::seal(&mut None, event(1), Timestamp::from_micros(micros));
+        assert_eq!(entry.moment(), expected);
+    }
+}
+
+#[test]
 fn moments_never_fall_along_the_chain() {
     let mut head = None;
     let moments = [5, 3, 7, 6].map(|n| Head::seal(&mut head, event(1), moment(n)).at);
@@ -222,8 +234,8 @@ fn an_execution_begins_and_ends_once() {
 fn a_denied_attempt_tells_nothing_that_its_caller_chose() {
     let denied = |n_unrecorded| {
         let request = ("GET", "/v1/workflows/{id}");
-        let (id, code) = (Uuid::from_u128(1), Code::Unauthorized);
-        AuditEvent::access_denied(id, request, code, n_unrecorded, &actor("anonymous"))
+        let id = Uuid::from_u128(1);
+        AuditEvent::access_denied(id, request, "UNAUTHORIZED", n_unrecorded, &actor("nobody"))
     };
     assert_eq!(denied(0).resource_id, "/v1/workflows/{id}");
     let expected = json!({"request.method": "GET", "error.code": "UNAUTHORIZED"});

@@ -76,7 +76,7 @@ impl Audit {
     pub async fn deny(
         &self,
         request: (&str, &str),
-        code: Code,
+        code: &str,
         n_unrecorded: u64,
         actor: &Actor,
     ) -> Result<(), StoreError> {

@@ -10,5 +10,5 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(super) async fn show(call: &Call) -> Reply {
     let text = call.app().metrics.render().await;
     let body = Some(Body::Text { media_type: TEXT_FORMAT, text });
-    Reply { status: StatusCode::OK, headers: Vec::new(), body }
+    Reply { status: StatusCode::OK, headers: Vec::new(), body, lines: None }
 }

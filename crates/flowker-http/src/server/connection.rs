@@ -3,11 +3,14 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::body::{Bytes, Incoming};
+use flowker_core::refusal::BoxError;
+use http_body_util::Either;
+use hyper::body::{Bytes, Frame, Incoming, SizeHint};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, rt};
@@ -18,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-use super::activity::Activity;
+use super::activity::{Activity, Open};
 use super::patient::Patient;
-use crate::answer::{Door, answer};
+use crate::answer::{Body, Door, answer};
 use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX, Limits, TARGET_BYTES_MAX};
 use crate::metrics::Phase;
 
@@ -199,9 +202,39 @@ async fn respond(
     peer: IpAddr,
     activity: &Arc<Activity>,
     request: Request<Incoming>,
-) -> Result<hyper::Response<http_body_util::Full<Bytes>>, Infallible> {
-    let _open = activity.arrive();
-    Ok(answer(Arc::clone(door), peer, request).await)
+) -> Result<hyper::Response<Sent>, Infallible> {
+    let open = activity.arrive();
+    let response = answer(Arc::clone(door), peer, request).await;
+    Ok(response.map(|body| {
+        let open = matches!(body, Either::Right(_)).then_some(open);
+        Sent { body, _open: open }
+    }))
+}
+
+/// What is sent to a caller. A request whose answer is made while it is read is open to its end.
+struct Sent {
+    body: Body,
+    _open: Option<Open>,
+}
+
+impl hyper::body::Body for Sent {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// A connection that breaks is the peer's business, or the network's.

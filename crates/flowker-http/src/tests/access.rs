@@ -38,7 +38,7 @@ fn key(name: &str, scopes: Scopes) -> ApiKey {
 }
 
 /// A store with one key for each scope.
-fn one_for_each_scope() -> MockApiKeyStore {
+pub(super) fn one_for_each_scope() -> MockApiKeyStore {
     let mut store = MockApiKeyStore::new();
     store.expect_keys_revision().returning(|| Ok(1));
     store.expect_unrevoked().returning(|| {
@@ -56,6 +56,7 @@ async fn each_scope_opens_its_own_routes() {
     world.workflows.expect_list().returning(|_| Err(flowker_core::ports::StoreError::Full));
     world.executions.expect_list().returning(|_| Err(flowker_core::ports::StoreError::Full));
     world.configs.expect_list().returning(|_| Err(flowker_core::ports::StoreError::Full));
+    world.audit.expect_search().returning(|_| Err(flowker_core::ports::StoreError::Full));
     let door = world.door();
     door.app.access.keys.as_ref().expect("keys").refresh().await.expect("refresh");
     for (method, template, endpoint) in ROUTES.iter().filter(|row| route::needs_key(row.1)) {
@@ -159,7 +160,7 @@ async fn keys_are_made_shown_rotated_and_revoked() {
 }
 
 /// A manager that answers so, and remembers what it was asked.
-fn manager(
+pub(super) fn manager(
     answer: fn() -> Result<Verdict, AccessError>,
 ) -> (Arc<dyn Authorizer>, Arc<Mutex<Vec<String>>>) {
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -173,7 +174,7 @@ fn manager(
 }
 
 /// `{"type":"normal-user","owner":"acme","sub":"u"}`, unsigned.
-const USER: &str = "Authorization: Bearer e30.eyJ0eXBlIjoibm9ybWFsLXVzZXIiLCJvd25lciI6ImFjbWUiLCJzdWIiOiJ1In0.c2ln";
+pub(super) const USER: &str = "Authorization: Bearer e30.eyJ0eXBlIjoibm9ybWFsLXVzZXIiLCJvd25lciI6ImFjbWUiLCJzdWIiOiJ1In0.c2ln";
 
 #[tokio::test(start_paused = true)]
 async fn the_manager_is_asked_for_the_familys_own_pair() {
@@ -189,6 +190,7 @@ async fn the_manager_is_asked_for_the_familys_own_pair() {
         ("GET /v1/catalog/providers", "read catalog"),
         ("GET /v1/provider-configurations/x", "manage provider-configurations"),
         ("DELETE /v1/api-keys/x", "manage api-keys"),
+        ("GET /v1/audit-events", "read audit-events"),
     ] {
         let answer = bare(&door, line, &[USER]).await;
         assert_eq!(text(&answer), (403, "Forbidden".to_owned()), "{line}");

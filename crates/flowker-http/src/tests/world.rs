@@ -112,12 +112,14 @@ impl World {
         let mut dispatcher = MockDispatcher::new();
         dispatcher.expect_has_room().return_const(true);
         dispatcher.expect_dispatch().return_const(());
+        let mut audit = MockAuditLog::new();
+        audit.expect_append().returning(|_| Ok(()));
         Self {
             workflows,
             executions,
             keys,
             configs: MockProviderConfigStore::new(),
-            audit: MockAuditLog::new(),
+            audit,
             dispatcher,
             readiness: Ready::Up,
             api_keys: MockApiKeyStore::new(),

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use flowker_core::actor::Actor;
 use flowker_core::audit::{AuditEntry, AuditEvent, EventType, Link, Verdict};
-use flowker_core::code::Code;
 use flowker_core::id::AuditEventId;
 use flowker_core::ports::{AuditQuery, Direction};
 use flowker_core::time::Timestamp;
@@ -133,7 +132,7 @@ async fn many(subject: &Subject) -> Vec<AuditEntry> {
                 let kind = EventType::WorkflowCreated;
                 AuditEvent::of_workflow(id, kind, workflow, "w", &actor)
             }
-            _ => AuditEvent::access_denied(id, ("GET", "/v1"), Code::Unauthorized, 0, &actor),
+            _ => AuditEvent::access_denied(id, ("GET", "/v1"), "UNAUTHORIZED", 0, &actor),
         };
         append(subject, &event).await;
     }
