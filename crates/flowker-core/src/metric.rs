@@ -78,3 +78,21 @@ pub const SECONDS: &[f64] =
 
 /// Upper bounds for how many things go together, to the largest group that a store writes.
 pub const GROUP: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+/// From the beginning of a group of writes until it was durable. For each store.
+pub const STORE_COMMIT_DURATION: Metric = Metric {
+    name: "flowker_store_commit_duration_seconds",
+    kind: Kind::Histogram(SECONDS),
+    unit: Unit::Seconds,
+    labels: &[],
+    help: "How long a group of writes took, from its beginning until it was durable.",
+};
+
+/// How many writes share a commit. For each store.
+pub const STORE_COMMIT_WRITES: Metric = Metric {
+    name: "flowker_store_commit_writes",
+    kind: Kind::Histogram(GROUP),
+    unit: Unit::Count,
+    labels: &[],
+    help: "How many writes were made durable together.",
+};

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use flowker_core::metric::{GROUP, Kind, Label, Metric, SECONDS, Unit};
+use flowker_core::metric::{Kind, Label, Metric, STORE_COMMIT_DURATION, STORE_COMMIT_WRITES, Unit};
 use flowker_core::refusal::BoxError;
 use metrics::{Histogram, counter, histogram};
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-const COMMIT_DURATION: &str = "flowker_store_commit_duration_seconds";
-const GROUP_SIZE: &str = "flowker_store_commit_writes";
 const RETRIES: &str = "flowker_store_retries_total";
 
 /// Why a transaction is repeated.
@@ -18,20 +16,8 @@ const SERIALIZATION: &str = "serialization";
 
 /// Everything that the store measures.
 pub const METRICS: &[Metric] = &[
-    Metric {
-        name: COMMIT_DURATION,
-        kind: Kind::Histogram(SECONDS),
-        unit: Unit::Seconds,
-        labels: &[],
-        help: "How long a group of writes took, from its beginning until it was durable.",
-    },
-    Metric {
-        name: GROUP_SIZE,
-        kind: Kind::Histogram(GROUP),
-        unit: Unit::Count,
-        labels: &[],
-        help: "How many writes were made durable together.",
-    },
+    STORE_COMMIT_DURATION,
+    STORE_COMMIT_WRITES,
     Metric {
         name: RETRIES,
         kind: Kind::Counter,
@@ -55,7 +41,10 @@ impl Metrics {
         for reason in [DEADLOCK, SERIALIZATION] {
             counter!(RETRIES, "reason" => reason).absolute(0);
         }
-        Self { commit_duration: histogram!(COMMIT_DURATION), group_size: histogram!(GROUP_SIZE) }
+        Self {
+            commit_duration: histogram!(STORE_COMMIT_DURATION.name),
+            group_size: histogram!(STORE_COMMIT_WRITES.name),
+        }
     }
 
     /// Notes that `n_writes` are durable, and how long that took.

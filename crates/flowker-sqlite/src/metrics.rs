@@ -2,29 +2,11 @@
 
 use std::time::Duration;
 
-use flowker_core::metric::{GROUP, Kind, Metric, SECONDS, Unit};
+use flowker_core::metric::{Metric, STORE_COMMIT_DURATION, STORE_COMMIT_WRITES};
 use metrics::{Histogram, histogram};
 
-const COMMIT_DURATION: &str = "flowker_store_commit_duration_seconds";
-const GROUP_SIZE: &str = "flowker_store_commit_writes";
-
 /// Everything that the store measures.
-pub const METRICS: &[Metric] = &[
-    Metric {
-        name: COMMIT_DURATION,
-        kind: Kind::Histogram(SECONDS),
-        unit: Unit::Seconds,
-        labels: &[],
-        help: "How long a group of writes took, from its beginning until it was durable.",
-    },
-    Metric {
-        name: GROUP_SIZE,
-        kind: Kind::Histogram(GROUP),
-        unit: Unit::Count,
-        labels: &[],
-        help: "How many writes were made durable together.",
-    },
-];
+pub const METRICS: &[Metric] = &[STORE_COMMIT_DURATION, STORE_COMMIT_WRITES];
 
 /// The handles of what is measured, made once.
 #[derive(Debug)]
@@ -36,7 +18,10 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Registers with the recorder of this process.
     pub(crate) fn new() -> Self {
-        Self { commit_duration: histogram!(COMMIT_DURATION), group_size: histogram!(GROUP_SIZE) }
+        Self {
+            commit_duration: histogram!(STORE_COMMIT_DURATION.name),
+            group_size: histogram!(STORE_COMMIT_WRITES.name),
+        }
     }
 
     /// Notes that `n_writes` are durable, and how long that took.
