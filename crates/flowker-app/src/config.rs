@@ -430,20 +430,13 @@ impl Reader<'_> {
         self.mistakes.push(Mistake { name, value: shown.to_owned(), expected });
     }
 
-    /// Whether a setting is known to be wrong.
-    fn has_mistaken(&self, name: &str) -> bool {
-        self.mistakes.iter().any(|mistake| mistake.name == name)
-    }
-
-    /// Records that a setting is missing which another one needs.
+    /// Records that a setting is missing which another one needs, unless it is there and wrong.
     fn missing(&mut self, name: &'static str, needed_by: &str) {
+        if self.mistakes.iter().any(|mistake| mistake.name == name) {
+            return;
+        }
         let expected = setting(name).map_or("a value", |setting| setting.expected);
         self.mistake(name, "", format!("{expected}; {needed_by} needs it").into());
-    }
-
-    /// Whether something is wrong with a setting whose name starts so.
-    fn is_mistaken(&self, start: &str) -> bool {
-        self.mistakes.iter().any(|mistake| mistake.name.starts_with(start))
     }
 }
 

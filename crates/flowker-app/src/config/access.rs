@@ -14,7 +14,7 @@ pub(super) fn manager(reader: &mut Reader<'_>) -> Option<Url> {
     if !is_asked {
         return None;
     }
-    if address.is_none() && !reader.has_mistaken("PLUGIN_AUTH_ADDRESS") {
+    if address.is_none() {
         reader.missing("PLUGIN_AUTH_ADDRESS", "PLUGIN_AUTH_ENABLED");
     }
     address
@@ -38,9 +38,7 @@ pub(super) fn tokens(reader: &mut Reader<'_>) -> Option<TokenSettings> {
         reader.missing("OIDC_AUDIENCE", "OIDC_ENABLED");
     }
     let Some(issuer) = issuer else {
-        if !reader.has_mistaken("OIDC_ISSUER_URL") {
-            reader.missing("OIDC_ISSUER_URL", "OIDC_ENABLED");
-        }
+        reader.missing("OIDC_ISSUER_URL", "OIDC_ENABLED");
         return None;
     };
     Some(TokenSettings { issuer, jwks_url, audiences, algorithms })

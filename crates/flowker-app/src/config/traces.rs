@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{Mistake, Reader, values};
+use super::{Reader, values};
 
 /// How traces are exported.
 #[derive(Clone, Debug)]
@@ -34,12 +34,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<Traces>> {
     let resource = resource(reader)?;
     let ratio = reader.read("OTEL_TRACES_SAMPLER_ARG", ratio)?;
     let sampler = reader.read("OTEL_TRACES_SAMPLER", |text| sampler(text, ratio))?;
-    if is_enabled == Some(true) && endpoint.is_none() && !reader.is_mistaken("OTEL_EXPORTER") {
-        reader.mistakes.push(Mistake {
-            name: "OTEL_EXPORTER_OTLP_ENDPOINT",
-            value: String::new(),
-            expected: "the URL of a collector, since ENABLE_TELEMETRY is true".into(),
-        });
+    if is_enabled == Some(true) && endpoint.is_none() {
+        reader.missing("OTEL_EXPORTER_OTLP_ENDPOINT", "ENABLE_TELEMETRY");
     }
     let endpoint = endpoint.filter(|_| is_enabled != Some(false));
     let secret = |(name, value): (String, String)| (name, SecretString::from(value));
