@@ -68,7 +68,7 @@ fn help_names_the_commands_and_every_setting() {
     let home = Home::new();
     let help = home.run(&["--help"]);
     assert_eq!(help.code, Some(0), "{help:?}");
-    for command in ["serve", "demo", "check", "migrate", "doctor"] {
+    for command in ["serve", "demo", "check", "migrate", "doctor", "openapi"] {
         assert!(help.stdout.contains(command), "{command} is not in {}", help.stdout);
     }
     let help = home.run(&["serve", "--help"]);
@@ -90,6 +90,16 @@ fn help_names_the_commands_and_every_setting() {
         assert!(help.stdout.contains(setting), "{setting} is not in {}", help.stdout);
         assert!(help.stdout.contains(&flag), "{flag} is not in {}", help.stdout);
     }
+}
+
+#[test]
+fn the_description_is_printed_as_it_is_served() {
+    let home = Home::new();
+    let printed = home.run(&["openapi"]);
+    assert_eq!(printed.code, Some(0), "{printed:?}");
+    let served = home.start().send(Request::get("/openapi.json").anonymous()).expect(200);
+    assert!(served.body == printed.stdout.as_bytes(), "they differ");
+    assert!(served.body == include_bytes!("../../docs/reference/openapi.json"), "it is stale");
 }
 
 #[test]

@@ -6,8 +6,10 @@
 use std::fmt::{self, Write as _};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::LazyLock;
 
 use flowker_core::json::{self, Limits};
+use flowker_testkit::{Description, Exchange};
 use serde_json::Value;
 
 use crate::wait::PATIENCE;
@@ -88,6 +90,29 @@ impl Request {
     /// Adds the API key, unless the request is anonymous.
     pub(crate) fn signed(self, api_key: &str) -> Self {
         if self.is_anonymous { self } else { self.header("X-API-Key", api_key) }
+    }
+
+    /// Holds the answer to it against the description of the API.
+    ///
+    /// Not in measurements, which are built for release.
+    pub(crate) fn check_described(&self, answer: &Answer) {
+        static DESCRIPTION: LazyLock<Description> =
+            LazyLock::new(|| Description::parse(include_str!("../../docs/reference/openapi.json")));
+        let is_named =
+            |name: &str| self.headers.iter().any(|(it, _)| it.eq_ignore_ascii_case(name));
+        // What a request asks to be failed with is no answer of an operation.
+        if !cfg!(debug_assertions) || is_named("X-Test-Fault-Injection") {
+            return;
+        }
+        let is_plain = self.body.is_empty() || is_named("Content-Type");
+        DESCRIPTION.check(&Exchange {
+            method: &self.method,
+            target: &self.target,
+            sent: (is_plain && !is_named("Content-Encoding")).then_some(&*self.body),
+            status: answer.status,
+            content_type: answer.header("Content-Type"),
+            body: &answer.body,
+        });
     }
 
     /// The bytes on the wire.

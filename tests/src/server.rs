@@ -312,7 +312,10 @@ impl Client {
     ///
     /// If no whole answer came.
     pub fn send(&self, request: Request) -> io::Result<Answer> {
-        http::exchange(self.address, &request.signed(&self.api_key).to_bytes(self.address))
+        let request = request.signed(&self.api_key);
+        let answer = http::exchange(self.address, &request.to_bytes(self.address))?;
+        request.check_described(&answer);
+        Ok(answer)
     }
 }
 

@@ -9,6 +9,7 @@ mod demo;
 mod failover;
 mod lint;
 mod oidc;
+mod openapi;
 mod run;
 mod s3;
 mod test;
@@ -32,8 +33,11 @@ enum Command {
     Test(test::Options),
     /// Check format, clippy, the layers between crates, the tidiness of files, and dependencies.
     Lint,
-    /// All that CI runs: lint, test --slow, db schema --check, and the documentation without a warning.
+    /// All that CI runs: lint, test --slow, db schema --check, openapi --check, and the documentation without a
+    /// warning.
     Ci,
+    /// Write the description of the API into the reference, or compare the two.
+    Openapi(openapi::Options),
     /// Start the service with a sample workflow and show a request that triggers it.
     Demo,
     /// Kill the server under load, start it again, and check every promise.
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(options),
         Command::Lint => lint::run_all(),
         Command::Ci => ci::run_all(),
+        Command::Openapi(options) => openapi::run_openapi(options),
         Command::Demo => demo::run_demo(),
         Command::Crash(options) => crash::run_crash(&options),
         Command::Failover(options) => failover::run_failover(&options),

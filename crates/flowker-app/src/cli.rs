@@ -20,6 +20,8 @@ pub enum Order {
     Demo(BTreeMap<&'static str, String>),
     /// Say what is wrong with a workflow file.
     Check(PathBuf),
+    /// Print the description of the API.
+    Openapi,
     /// Bring the schema of the database up to date.
     Migrate(BTreeMap<&'static str, String>),
     /// Look at everything that a start needs.
@@ -104,6 +106,7 @@ fn command() -> Command {
             ),
         )
         .subcommand(keys::command())
+        .subcommand(Command::new("openapi").about("Prints the description of the API (OpenAPI 3.1)"))
         .subcommand(with_settings(export(), is_of_store))
         .subcommand(with_settings(import(), is_of_store))
 }
@@ -166,6 +169,7 @@ pub fn order() -> Order {
         Some(("doctor", matches)) => Order::Doctor(values(matches)),
         Some(("keys", matches)) => keys::order(matches),
         Some(("check", matches)) => Order::Check(file(matches).unwrap_or_default()),
+        Some(("openapi", _)) => Order::Openapi,
         Some(("export", matches)) => Order::Export {
             values: values(matches),
             file: file(matches),

@@ -32,6 +32,10 @@ const CONFIGURATION_IS_WRONG: u8 = 64;
 fn main() -> ExitCode {
     match cli::order() {
         Order::Check(path) => check::check(&path),
+        Order::Openapi => {
+            print!("{}", flowker_http::openapi());
+            ExitCode::SUCCESS
+        }
         Order::Doctor(values) => doctor::doctor(&values),
         Order::Migrate(values) => configured(&values, |config, _| migrate::migrate(config)),
         Order::Serve(values) => configured(&values, serve::serve),

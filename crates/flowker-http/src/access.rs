@@ -18,8 +18,8 @@ use crate::error::Failure;
 use crate::extract;
 use crate::route::Endpoint;
 
-pub(crate) use manager::Denial;
 use manager::ManagedToken;
+pub(crate) use manager::{Denial, PLAIN};
 
 const CHALLENGE_KEY: &str = "ApiKey header=\"X-API-Key\"";
 const CHALLENGE_TOKEN: &str = "Bearer";

@@ -28,7 +28,7 @@ use crate::error::{Failure, Transport};
 use crate::extract;
 use crate::faults;
 use crate::forwarded::remote_ip;
-use crate::handle::{self, Call, Reply, body_limit};
+use crate::handle::{self, Call, Content, NDJSON, Reply, body_limit};
 use crate::hygiene;
 use crate::limits::Limits;
 use crate::metrics::{Metrics, Observed};
@@ -114,18 +114,15 @@ pub(crate) async fn answer(
     let result = carried_out.instrument(span.clone()).await;
     let status = observed.answered(&result);
     span::answered(&span, status.as_u16());
-    let mut lines = None;
     let mut response = match result {
-        Ok(mut reply) => {
-            lines = reply.lines.take();
-            response(reply)
-        }
+        Ok(reply) => response(reply),
         Err(failure) => {
             span.in_scope(|| log(&failure));
             if matches!(failure.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
                 door.denials.note(&door, (&asked.0, asked.1), failure.code(), caller);
             }
-            let mut response = problem::response(&failure, &request_id, as_problem);
+            let mut response =
+                problem::response(&failure, &request_id, as_problem).map(Either::Left);
             if (awaits_continue || failure.ends_connection()) && version < Version::HTTP_2 {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
@@ -135,10 +132,7 @@ pub(crate) async fn answer(
     };
     response.headers_mut().insert(extract::REQUEST_ID, request_id);
     door.app.cors.mark(origin.as_ref(), response.headers_mut());
-    if is_head {
-        return without_body(response).map(Either::Left);
-    }
-    response.map(|body| lines.map_or(Either::Left(body), Either::Right))
+    if is_head { without_body(response) } else { response }
 }
 
 async fn carry_out(
@@ -226,13 +220,14 @@ fn all_methods() -> Reply {
     reply
 }
 
-fn response(reply: Reply) -> Response<Full<Bytes>> {
+fn response(reply: Reply) -> Response<Body> {
     let (media_type, body) = match reply.body {
-        Some(handle::Body::Json(body)) => (Some("application/json"), json::to_bytes(&body).into()),
-        Some(handle::Body::Text { media_type, text }) => (Some(media_type), text.into()),
-        None => (None, Bytes::new()),
+        Some(Content::Json(body)) => (Some("application/json"), whole(json::to_bytes(&body))),
+        Some(Content::Text { media_type, text }) => (Some(media_type), whole(text)),
+        Some(Content::Lines(lines)) => (Some(NDJSON), Either::Right(lines)),
+        None => (None, whole(Bytes::new())),
     };
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(body);
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
     if let Some(media_type) = media_type {
@@ -242,8 +237,13 @@ fn response(reply: Reply) -> Response<Full<Bytes>> {
     response
 }
 
+/// A body that is sent at once.
+fn whole(body: impl Into<Bytes>) -> Body {
+    Either::Left(Full::new(body.into()))
+}
+
 /// The same head, and the length that the body would have.
-fn without_body(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+fn without_body(response: Response<Body>) -> Response<Body> {
     use hyper::body::Body as _;
     let (mut parts, body) = response.into_parts();
     if let Some(length) =
@@ -251,7 +251,7 @@ fn without_body(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     {
         parts.headers.insert(header::CONTENT_LENGTH, length.into());
     }
-    Response::from_parts(parts, Full::default())
+    Response::from_parts(parts, whole(Bytes::new()))
 }
 
 /// Logs a failure, once: nobody else does.

@@ -89,6 +89,19 @@ impl Transport {
     }
 }
 
+/// The statuses with which the transport refuses a request that some route would take.
+pub(crate) fn transport_statuses() -> impl Iterator<Item = StatusCode> {
+    let refusals = [
+        Transport::Malformed(String::new()),
+        Transport::BodyTooLarge { limit: 0 },
+        Transport::TargetTooLong { limit: 0 },
+        Transport::ExpectationUnknown,
+        Transport::HeadersTooLarge { count: 0, bytes: 0 },
+        Transport::TransferCodingUnknown,
+    ];
+    refusals.into_iter().map(|refusal| refusal.status())
+}
+
 impl Failure {
     /// A refusal under a title of its own.
     pub(crate) fn titled(refusal: Refusal, title: &'static str) -> Self {

@@ -3,12 +3,16 @@
 mod api_keys;
 mod audit;
 mod catalog;
+mod description;
 mod executions;
 mod health;
 mod metrics;
 mod provider_configs;
 mod webhook;
 mod workflows;
+
+pub(crate) use description::{CSS, HTML, JAVASCRIPT};
+pub(crate) use metrics::TEXT_FORMAT;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,9 +26,9 @@ use flowker_core::service::StartOptions;
 use flowker_core::trace::TraceContext;
 use flowker_core::trigger::Begun;
 use http::StatusCode;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use serde_json::Value;
 
 use crate::answer::Door;
@@ -35,10 +39,13 @@ use crate::extract::{self, Query};
 use crate::limits::MANAGEMENT_BODY_BYTES_MAX;
 use crate::metrics::Metrics;
 use crate::route::Endpoint;
+use crate::shape::Shown;
 use crate::stream::Lines;
 
+/// Lines of JSON.
+pub(crate) const NDJSON: &str = "application/x-ndjson";
+
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-const NDJSON: &str = "application/x-ndjson";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// A request that has come through the door.
@@ -103,40 +110,40 @@ impl Call {
 pub(crate) struct Reply {
     pub status: StatusCode,
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    pub body: Option<Body>,
-    /// What is sent bit by bit in the place of a body.
-    pub lines: Option<Lines>,
+    pub body: Option<Content>,
 }
 
 /// What an answer holds.
 #[derive(Debug)]
-pub(crate) enum Body {
+pub(crate) enum Content {
     Json(Value),
-    Text { media_type: &'static str, text: String },
+    Text {
+        media_type: &'static str,
+        text: Bytes,
+    },
+    /// Lines of JSON, as many as come.
+    Lines(Lines),
 }
 
 impl Reply {
-    pub(crate) fn ok(body: Value) -> Self {
-        let body = Some(Body::Json(body));
-        Self { status: StatusCode::OK, headers: Vec::new(), body, lines: None }
+    pub(crate) fn ok(body: impl Shown) -> Self {
+        Self::with(Content::Json(body.shown()))
     }
 
-    pub(crate) fn created(body: Value) -> Self {
+    fn with(content: Content) -> Self {
+        Self { status: StatusCode::OK, headers: Vec::new(), body: Some(content) }
+    }
+
+    pub(crate) fn created(body: impl Shown) -> Self {
         Self { status: StatusCode::CREATED, ..Self::ok(body) }
     }
 
     pub(crate) const fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, headers: Vec::new(), body: None, lines: None }
-    }
-
-    /// Lines of JSON, as many as come.
-    pub(crate) fn lines(lines: Lines) -> Self {
-        let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static(NDJSON))];
-        Self { status: StatusCode::OK, headers, body: None, lines: Some(lines) }
+        Self { status: StatusCode::NO_CONTENT, headers: Vec::new(), body: None }
     }
 
     /// The answer to a request that starts an execution: 200 if it has ended, else 201.
-    fn begun(metrics: &Metrics, begun: &Begun, body: Value) -> Self {
+    fn begun(metrics: &Metrics, begun: &Begun, body: impl Shown) -> Self {
         metrics.begun(begun.replayed);
         let is_over = begun.summary.status.is_terminal();
         let mut reply = if is_over { Self::ok(body) } else { Self::created(body) };
@@ -227,5 +234,9 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Result<Reply, Fa
         Endpoint::Ready => Ok(health::ready(&call).await),
         Endpoint::Version => Ok(health::version(&call)),
         Endpoint::Metrics => Ok(metrics::show(&call).await),
+        Endpoint::Description => Ok(description::document()),
+        Endpoint::Explorer => Ok(description::page()),
+        Endpoint::ExplorerScript => Ok(description::script()),
+        Endpoint::ExplorerStyle => Ok(description::style()),
     }
 }

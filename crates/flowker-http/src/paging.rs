@@ -13,9 +13,10 @@ use uuid::Uuid;
 use crate::cursor::{self, List, Place};
 use crate::error::Failure;
 use crate::extract::Query;
+use crate::shape::{Schemas, Shown, about, object};
 
-const LIMIT_DEFAULT: usize = 10;
-const LIMIT_MAX: usize = 100;
+pub(crate) const LIMIT_DEFAULT: usize = 10;
+pub(crate) const LIMIT_MAX: usize = 100;
 
 /// A page of workflows or provider configurations that is asked for.
 pub(crate) struct NamedPage {
@@ -63,12 +64,12 @@ impl NamedPage {
     }
 
     /// The answer: items, and where the next page begins.
-    pub(crate) fn envelope(
+    pub(crate) fn envelope<T>(
         &self,
-        items: Vec<Value>,
+        items: Vec<T>,
         last: Option<&dyn Named>,
         key: &[u8; 32],
-    ) -> Value {
+    ) -> Page<T> {
         let next = last.map(|item| {
             cursor::seal(
                 &Place {
@@ -161,12 +162,12 @@ impl ExecutionsPage {
     }
 
     /// The answer: items, and where the next page begins.
-    pub(crate) fn envelope(
+    pub(crate) fn envelope<T>(
         &self,
-        items: Vec<Value>,
+        items: Vec<T>,
         last: Option<&Summary>,
         key: &[u8; 32],
-    ) -> Value {
+    ) -> Page<T> {
         let next = last.map(|summary| {
             let moment = match self.sort {
                 ExecutionSort::StartedAt => Some(summary.started_at),
@@ -236,7 +237,7 @@ pub(crate) struct AuditListPage {
 
 /// What cursors of the audit log say that it is sorted by. There is no other order.
 const SEQUENCE: &str = "sequence";
-const AUDIT_LIMIT_DEFAULT: usize = 20;
+pub(crate) const AUDIT_LIMIT_DEFAULT: usize = 20;
 
 /// Which way the audit log is asked for.
 pub(crate) fn audit_direction(query: &Query) -> Result<Option<Direction>, Refusal> {
@@ -272,12 +273,12 @@ impl AuditListPage {
     }
 
     /// The answer: items, and where the next page begins.
-    pub(crate) fn envelope(
+    pub(crate) fn envelope<T>(
         &self,
-        items: Vec<Value>,
+        items: Vec<T>,
         last: Option<&AuditEntry>,
         key: &[u8; 32],
-    ) -> Value {
+    ) -> Page<T> {
         let next = last.map(|entry| {
             cursor::seal(
                 &Place {
@@ -311,11 +312,36 @@ fn cursor_refusal() -> Refusal {
     )
 }
 
-/// The envelope of every list. `nextCursor` is empty exactly when there is no more.
-fn envelope(items: Vec<Value>, next_cursor: Option<String>) -> Value {
-    Value::Object(Map::from_iter([
-        ("items".to_owned(), Value::Array(items)),
-        ("hasMore".to_owned(), next_cursor.is_some().into()),
-        ("nextCursor".to_owned(), next_cursor.unwrap_or_default().into()),
-    ]))
+fn envelope<T>(items: Vec<T>, next_cursor: Option<String>) -> Page<T> {
+    let has_more = next_cursor.is_some();
+    Page { items, next_cursor: next_cursor.unwrap_or_default(), has_more }
+}
+
+/// The envelope of every list.
+#[derive(Debug)]
+pub(crate) struct Page<T> {
+    items: Vec<T>,
+    /// Empty exactly when there is no more.
+    next_cursor: String,
+    has_more: bool,
+}
+
+impl<T: Shown> Shown for Page<T> {
+    fn shown(self) -> Value {
+        Value::Object(Map::from_iter([
+            ("items".to_owned(), self.items.shown()),
+            ("nextCursor".to_owned(), self.next_cursor.into()),
+            ("hasMore".to_owned(), self.has_more.into()),
+        ]))
+    }
+
+    fn schema(schemas: &mut Schemas) -> Value {
+        let next = "Asks for the next page; empty exactly when there is none.";
+        let members = vec![
+            ("items", true, <Vec<T> as Shown>::schema(schemas)),
+            ("nextCursor", true, about(<String as Shown>::schema(schemas), next)),
+            ("hasMore", true, <bool as Shown>::schema(schemas)),
+        ];
+        object("One page of a list.", members)
+    }
 }

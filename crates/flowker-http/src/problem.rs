@@ -1,16 +1,19 @@
 //! The one place where error bodies are made.
 
+use std::collections::BTreeMap;
+
 use flowker_core::json;
 use flowker_core::refusal::Fault;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::error::{Failure, Transport, default_title};
+use crate::shape::{Shown, shapes};
 
-const PROBLEM_JSON: &str = "application/problem+json";
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// The title of failures that have no code (contract).
 const TRANSPORT_TITLE: &str = "request_failed";
@@ -68,6 +71,40 @@ struct Told<'a> {
     faults: &'a [Fault],
 }
 
+shapes! {
+    /// Why a request was refused.
+    Error {
+        /// What to match on. The status as a number where the transport refused.
+        code "code": Value,
+        /// For people.
+        title "title": String,
+        /// For people.
+        message "message": String,
+        /// As in the header `X-Request-Id`.
+        request_id "requestId": String,
+        /// What is wrong, by member or parameter. A fault of the whole is under `body`.
+        fields "fields": Option<BTreeMap<String, String>>,
+    }
+
+    /// Why a request was refused (RFC 9457).
+    Problem {
+        /// Always `about:blank`.
+        kind "type": String,
+        /// For people.
+        title "title": String,
+        /// The status.
+        status "status": u16,
+        /// For people.
+        detail "detail": String,
+        /// What to match on. The status as a number where the transport refused.
+        code "code": Value,
+        /// As in the header `X-Request-Id`.
+        request_id "requestId": String,
+        /// What is wrong, by member or parameter. A fault of the whole is under `body`.
+        fields "fields": Option<BTreeMap<String, String>>,
+    }
+}
+
 /// A body, and its media type.
 fn written(
     told: Told<'_>,
@@ -76,34 +113,28 @@ fn written(
     as_problem: bool,
 ) -> (Vec<u8>, &'static str) {
     let Told { code, title, message, faults } = told;
-    let request_id = request_id.to_str().unwrap_or_default();
-    let mut body = Map::new();
-    body.insert("code".to_owned(), code);
-    body.insert("title".to_owned(), title.into());
-    body.insert("requestId".to_owned(), request_id.into());
-    if as_problem {
-        body.insert("type".to_owned(), "about:blank".into());
-        body.insert("status".to_owned(), status.as_u16().into());
-        body.insert("detail".to_owned(), message.into());
+    let (title, message) = (title.to_owned(), message.to_owned());
+    let request_id = request_id.to_str().unwrap_or_default().to_owned();
+    let fields = (!faults.is_empty()).then(|| fields(faults));
+    let (body, media_type) = if as_problem {
+        let (kind, status) = ("about:blank".to_owned(), status.as_u16());
+        let problem = Problem { kind, title, status, detail: message, code, request_id, fields };
+        (problem.shown(), PROBLEM_JSON)
     } else {
-        body.insert("message".to_owned(), message.into());
-    }
-    if !faults.is_empty() {
-        body.insert("fields".to_owned(), fields(faults));
-    }
-    let media_type = if as_problem { PROBLEM_JSON } else { "application/json" };
-    (json::to_bytes(&Value::Object(body)), media_type)
+        (Error { code, title, message, request_id, fields }.shown(), "application/json")
+    };
+    (json::to_bytes(&body), media_type)
 }
 
 /// What is wrong by member. Of several faults of one member the first is told; the whole document
 /// is called `body`.
-fn fields(faults: &[Fault]) -> Value {
-    let mut fields = Map::new();
+fn fields(faults: &[Fault]) -> BTreeMap<String, String> {
+    let mut fields = BTreeMap::new();
     for fault in faults {
         let path = if fault.path.is_empty() { "body" } else { &fault.path };
-        fields.entry(path).or_insert_with(|| fault.message.clone().into());
+        fields.entry(path.to_owned()).or_insert_with(|| fault.message.clone());
     }
-    Value::Object(fields)
+    fields
 }
 
 fn headers_of(failure: &Failure) -> Vec<(HeaderName, HeaderValue)> {

@@ -62,6 +62,10 @@ pub enum Endpoint {
     Ready,
     Version,
     Metrics,
+    Description,
+    Explorer,
+    ExplorerScript,
+    ExplorerStyle,
 }
 
 impl Endpoint {
@@ -134,6 +138,12 @@ pub static ROUTES: &[(Method, &str, Endpoint)] = &[
     (Method::GET, "/health/ready", Endpoint::Ready),
     (Method::GET, "/version", Endpoint::Version),
     (Method::GET, METRICS, Endpoint::Metrics),
+    (Method::GET, "/openapi.json", Endpoint::Description),
+    (Method::GET, "/swagger/doc.json", Endpoint::Description),
+    (Method::GET, "/swagger", Endpoint::Explorer),
+    (Method::GET, "/swagger/index.html", Endpoint::Explorer),
+    (Method::GET, "/swagger/explorer.js", Endpoint::ExplorerScript),
+    (Method::GET, "/swagger/explorer.css", Endpoint::ExplorerStyle),
 ];
 
 /// Webhooks are found by this prefix and not by the router: any method and any path may reach

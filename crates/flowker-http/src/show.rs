@@ -5,25 +5,35 @@ mod audit;
 mod catalog;
 mod connectivity;
 mod execution;
+mod health;
 mod provider_config;
 mod workflow;
 
-pub(crate) use api_key::{api_key, new_api_key};
-pub(crate) use audit::{audit_entry, verdict};
+pub(crate) use api_key::{ApiKey, ApiKeyWithText, api_key, new_api_key};
+pub(crate) use audit::{AuditEntry, AuditVerification, audit_entry, verification};
 pub(crate) use catalog::{
-    WEBHOOK_TRIGGER, executor, executor_with_schema, provider, provider_with_schema, template,
-    template_with_params, trigger, trigger_with_schema,
+    CatalogExecutor, CatalogExecutorInFull, CatalogProvider, CatalogProviderInFull,
+    CatalogTemplate, CatalogTemplateInFull, CatalogTrigger, CatalogTriggerInFull, Valid,
+    WEBHOOK_TRIGGER, executor, executor_in_full, provider, provider_in_full, template,
+    template_in_full, trigger, trigger_in_full, valid,
 };
-pub(crate) use connectivity::connectivity;
-pub(crate) use execution::{begun, results, retried, status};
-pub(crate) use provider_config::{provider_config, provider_config_created};
-pub(crate) use workflow::{workflow, workflow_created};
+pub(crate) use connectivity::{ConnectivityReport, connectivity};
+pub(crate) use execution::{
+    Execution, ExecutionResults, ExecutionStarted, begun, results, retried, status,
+};
+pub(crate) use health::{
+    CheckStatus, Health, HealthCheck, HealthChecks, Readiness, ReadinessCheck, Verdict, Version,
+};
+pub(crate) use provider_config::{
+    ProviderConfiguration, ProviderConfigurationCreated, provider_config, provider_config_created,
+};
+pub(crate) use workflow::{Workflow, WorkflowCreated, workflow, workflow_created};
 
 use std::fmt::Display;
 
 use serde_json::{Map, Value};
 
-/// An object under construction.
+/// An object under construction that is no answer, or whose members are not known beforehand.
 ///
 /// Not `json!`: that would serialize every value that is put into it once more.
 #[derive(Debug, Default)]
@@ -51,11 +61,6 @@ impl Shape {
             Some(value) => self.with(name, value),
             None => self,
         }
-    }
-
-    /// An object that is left out when it is empty.
-    pub(crate) fn unless_empty(self, name: &str, members: &Map<String, Value>) -> Self {
-        self.maybe(name, (!members.is_empty()).then(|| Value::Object(members.clone())))
     }
 
     pub(crate) fn done(self) -> Value {

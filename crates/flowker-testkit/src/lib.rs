@@ -6,6 +6,7 @@
 
 mod clock;
 pub mod contract;
+mod description;
 pub mod exposition;
 mod faulty;
 mod gate;
@@ -19,6 +20,7 @@ pub mod sample;
 mod subject;
 
 pub use clock::{TestClock, TokioClock};
+pub use description::{Description, Exchange};
 pub use faulty::{Fault, FaultyStore, InjectedFault, Method, When};
 pub use gate::Gate;
 pub use ids::SequentialIds;

@@ -65,6 +65,9 @@ pub enum StageStatus {
 }
 
 impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Passed, Self::Failed, Self::Partial];
+
     /// The word that travels.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -94,6 +97,9 @@ impl Verdict {
 }
 
 impl StageStatus {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Passed, Self::Failed, Self::Skipped];
+
     /// The word that travels.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -18,6 +18,9 @@ const NORMAL_USER: &str = "normal-user";
 /// Who asks when no person does.
 const SERVICE: &str = "admin/flowker-editor-role";
 
+/// The media type of denials.
+pub(crate) const PLAIN: &str = "text/plain; charset=utf-8";
+
 /// A token that the manager will be asked about. Its signature is the manager's to check.
 #[derive(Debug)]
 pub(super) struct ManagedToken {
@@ -69,7 +72,7 @@ impl Denial {
                 self.status().canonical_reason().unwrap_or_default()
             }
         };
-        (text.as_bytes().to_vec(), "text/plain; charset=utf-8")
+        (text.as_bytes().to_vec(), PLAIN)
     }
 }
 

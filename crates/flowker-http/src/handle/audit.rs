@@ -16,11 +16,12 @@ use tokio::time::timeout;
 use tracing::{Instrument, error};
 use uuid::Uuid;
 
-use super::{Call, Reply};
+use super::{Call, Content, Reply};
 use crate::answer::Door;
 use crate::error::Failure;
 use crate::extract::{self, Query};
 use crate::paging::{self, AuditListPage};
+use crate::shape::Shown;
 use crate::show;
 use crate::stream::{CutShort, Lines};
 
@@ -48,7 +49,7 @@ pub(super) async fn verify(call: Call) -> Result<Reply, Failure> {
     let id = call.id(AuditEventId::parse)?;
     let checkpoint = checkpoint(&call.query())?;
     let verdict = call.app().audit.verify(id, checkpoint).await?;
-    Ok(Reply::ok(show::verdict(verdict)))
+    Ok(Reply::ok(show::verification(verdict)))
 }
 
 /// An entry that the caller knows from elsewhere.
@@ -103,7 +104,7 @@ pub(super) async fn export(call: Call) -> Result<Reply, Failure> {
         }
     };
     tasks.spawn(cutting.run_until_cancelled_owned(sending).in_current_span());
-    Ok(Reply::lines(lines))
+    Ok(Reply::with(Content::Lines(lines)))
 }
 
 /// Hands over a page; whether somebody still reads.
@@ -118,7 +119,7 @@ async fn send(
 fn encode(page: &AuditPage) -> Bytes {
     let mut lines = Vec::new();
     for entry in &page.items {
-        lines.extend(json::to_bytes(&show::audit_entry(entry)));
+        lines.extend(json::to_bytes(&show::audit_entry(entry).shown()));
         lines.push(b'\n');
     }
     lines.into()

@@ -4,10 +4,10 @@ use flowker_core::catalog::{Catalog, CatalogExecutor, CatalogTemplate};
 use flowker_core::code::Code;
 use flowker_core::refusal::Refusal;
 use flowker_core::service::{check_executor_config, check_template_params};
-use serde_json::{Value, json};
 
 use super::{Call, Reply};
 use crate::error::Failure;
+use crate::shape::Shown;
 use crate::show;
 
 pub(super) fn list_executors(call: &Call) -> Reply {
@@ -16,7 +16,7 @@ pub(super) fn list_executors(call: &Call) -> Reply {
 
 pub(super) fn show_executor(call: &Call) -> Result<Reply, Failure> {
     let executor = executor(&call.app().catalog, &call.argument)?;
-    Ok(Reply::ok(show::executor_with_schema(executor)))
+    Ok(Reply::ok(show::executor_in_full(executor)))
 }
 
 pub(super) async fn validate_executor(call: Call) -> Result<Reply, Failure> {
@@ -24,7 +24,7 @@ pub(super) async fn validate_executor(call: Call) -> Result<Reply, Failure> {
     executor(&call.app().catalog, &id)?;
     let (door, _, document) = call.document().await?;
     check_executor_config(executor(&door.app.catalog, &id)?, document.value)?;
-    Ok(valid())
+    Ok(Reply::ok(show::valid()))
 }
 
 pub(super) fn list_triggers() -> Reply {
@@ -35,7 +35,7 @@ pub(super) fn show_trigger(call: &Call) -> Result<Reply, Failure> {
     if call.argument != show::WEBHOOK_TRIGGER {
         return Err(Refusal::plain(Code::TriggerNotFound).into());
     }
-    Ok(Reply::ok(show::trigger_with_schema()))
+    Ok(Reply::ok(show::trigger_in_full()))
 }
 
 pub(super) fn list_providers(call: &Call) -> Reply {
@@ -45,7 +45,7 @@ pub(super) fn list_providers(call: &Call) -> Reply {
 pub(super) fn show_provider(call: &Call) -> Result<Reply, Failure> {
     let provider = call.app().catalog.provider(&call.argument);
     let provider = provider.ok_or_else(|| Refusal::plain(Code::ProviderNotFound))?;
-    Ok(Reply::ok(show::provider_with_schema(provider)))
+    Ok(Reply::ok(show::provider_in_full(provider)))
 }
 
 pub(super) fn list_executors_of_provider(call: &Call) -> Result<Reply, Failure> {
@@ -64,7 +64,7 @@ pub(super) fn list_templates(call: &Call) -> Reply {
 pub(super) async fn show_template(call: &Call) -> Result<Reply, Failure> {
     let template = template(&call.app().catalog, &call.argument)?;
     let params = call.app().workflows.shown_params(template).await;
-    Ok(Reply::ok(show::template_with_params(template, &params)))
+    Ok(Reply::ok(show::template_in_full(template, &params)))
 }
 
 pub(super) async fn validate_template(call: Call) -> Result<Reply, Failure> {
@@ -72,7 +72,7 @@ pub(super) async fn validate_template(call: Call) -> Result<Reply, Failure> {
     template(&call.app().catalog, &id)?;
     let (door, _, document) = call.document().await?;
     check_template_params(template(&door.app.catalog, &id)?, document.value)?;
-    Ok(valid())
+    Ok(Reply::ok(show::valid()))
 }
 
 fn executor<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a CatalogExecutor, Refusal> {
@@ -83,10 +83,6 @@ fn template<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a CatalogTemplate, R
     catalog.template(id).ok_or_else(|| Refusal::plain(Code::TemplateNotFound))
 }
 
-fn valid() -> Reply {
-    Reply::ok(json!({"valid": true}))
-}
-
-fn array(items: impl IntoIterator<Item = Value>) -> Reply {
-    Reply::ok(Value::Array(items.into_iter().collect()))
+fn array<T: Shown>(items: impl IntoIterator<Item = T>) -> Reply {
+    Reply::ok(items.into_iter().collect::<Vec<_>>())
 }

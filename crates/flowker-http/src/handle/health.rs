@@ -1,13 +1,13 @@
 //! Whether the process is well, and whether it should get traffic.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::StatusCode;
-use serde_json::{Map, Value};
 
 use super::{Call, Reply};
 use crate::app::StoreHealth;
-use crate::show::Shape;
+use crate::show::{self, CheckStatus, ReadinessCheck, Verdict};
 
 /// How long the store may take to answer (contract).
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -17,43 +17,39 @@ pub(super) async fn health(call: &Call) -> Reply {
     let store = check(call).await;
     let (status, code) = verdict(store.error.is_none());
     let message = store.error.unwrap_or_else(|| format!("{} answers", store.store));
-    let database = Shape::new().with("status", status).with("message", message).done();
-    let body = Shape::new()
-        .with("status", status)
-        .with("checks", Shape::new().with("database", database).done())
-        .with("version", version_or(call, "dev"))
-        .with("uptime", uptime(call.door.started.elapsed()))
-        .text("timestamp", call.app().clock.now())
-        .done();
+    let body = show::Health {
+        status,
+        checks: show::HealthChecks { database: show::HealthCheck { status, message } },
+        version: version_or(call, "dev"),
+        uptime: uptime(call.door.started.elapsed()),
+        timestamp: call.app().clock.now(),
+    };
     Reply { status: code, ..Reply::ok(body) }
 }
 
 /// Readiness: the store answers, and the process is not about to stop.
 pub(super) async fn ready(call: &Call) -> Reply {
     let (is_ready, checks) = if call.door.shutdown.is_draining() {
-        (false, Map::new())
+        (false, BTreeMap::new())
     } else {
         let store = check(call).await;
         let (is_up, name) = (store.error.is_none(), store.store.to_owned());
-        (is_up, Map::from_iter([(name, show_check(store))]))
+        (is_up, BTreeMap::from([(name, show_check(store))]))
     };
     let (status, code) = verdict(is_ready);
-    let body = Shape::new()
-        .with("status", status)
-        .with("checks", checks)
-        .with("version", version_or(call, "dev"))
-        .with("deployment_mode", call.app().deployment_mode.as_str())
-        .done();
+    let body = show::Readiness {
+        status,
+        checks,
+        version: version_or(call, "dev"),
+        deployment_mode: call.app().deployment_mode.clone(),
+    };
     Reply { status: code, ..Reply::ok(body) }
 }
 
 /// Which version runs.
 pub(super) fn version(call: &Call) -> Reply {
-    let body = Shape::new()
-        .with("version", version_or(call, "0.0.0"))
-        .text("requestDate", call.app().clock.now())
-        .done();
-    Reply::ok(body)
+    let (version, request_date) = (version_or(call, "0.0.0"), call.app().clock.now());
+    Reply::ok(show::Version { version, request_date })
 }
 
 async fn check(call: &Call) -> StoreHealth {
@@ -65,22 +61,25 @@ async fn check(call: &Call) -> StoreHealth {
     })
 }
 
-fn show_check(store: StoreHealth) -> Value {
+fn show_check(store: StoreHealth) -> ReadinessCheck {
     let latency_ms = u64::try_from(store.latency.as_millis()).unwrap_or(u64::MAX);
     match store.error {
-        Some(error) => Shape::new().with("status", "down").with("error", error).done(),
-        None => Shape::new()
-            .with("status", "up")
-            .maybe("latency_ms", (0 < latency_ms).then_some(latency_ms))
-            .done(),
+        Some(error) => {
+            ReadinessCheck { status: CheckStatus::Down, latency_ms: None, error: Some(error) }
+        }
+        None => ReadinessCheck {
+            status: CheckStatus::Up,
+            latency_ms: Some(latency_ms).filter(|ms| 0 < *ms),
+            error: None,
+        },
     }
 }
 
-const fn verdict(is_well: bool) -> (&'static str, StatusCode) {
+const fn verdict(is_well: bool) -> (Verdict, StatusCode) {
     if is_well {
-        ("healthy", StatusCode::OK)
+        (Verdict::Healthy, StatusCode::OK)
     } else {
-        ("unhealthy", StatusCode::SERVICE_UNAVAILABLE)
+        (Verdict::Unhealthy, StatusCode::SERVICE_UNAVAILABLE)
     }
 }
 

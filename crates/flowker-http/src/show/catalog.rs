@@ -1,82 +1,160 @@
 //! What workflows can be built from. Schemas travel as JSON text in a string.
 
-use flowker_core::catalog::{CatalogExecutor, CatalogProvider, CatalogTemplate};
+use flowker_core::catalog as domain;
 use flowker_core::json;
 use serde_json::{Value, json};
 
-use super::Shape;
+use crate::shape::shapes;
 
 /// The id of the only trigger that there is.
 pub(crate) const WEBHOOK_TRIGGER: &str = "webhook";
 
-pub(crate) fn executor(executor: &CatalogExecutor) -> Value {
-    executor_shape(executor).done()
+shapes! {
+    /// An operation that steps can carry out.
+    CatalogExecutor {
+        /// What nodes name it by.
+        id "id": &'static str,
+        /// For people.
+        name "name": &'static str,
+        /// For people.
+        category "category": &'static str,
+        /// Its version.
+        version "version": &'static str,
+        /// Whose operation it is.
+        provider_id "providerId": Option<&'static str>,
+    }
+
+    /// An operation, and what its nodes may say.
+    CatalogExecutorInFull: CatalogExecutor {
+        /// A JSON Schema as text.
+        schema "schema": String,
+    }
+
+    /// A service that can be called.
+    CatalogProvider {
+        /// What configurations name it by.
+        id "id": &'static str,
+        /// For people.
+        name "name": &'static str,
+        /// For people.
+        description "description": &'static str,
+        /// Its version.
+        version "version": &'static str,
+    }
+
+    /// A service, and what its configurations may say.
+    CatalogProviderInFull: CatalogProvider {
+        /// A JSON Schema as text.
+        config_schema "configSchema": String,
+    }
+
+    /// What a workflow can be made of with a few parameters.
+    CatalogTemplate {
+        /// What callers name it by.
+        id "id": &'static str,
+        /// For people.
+        name "name": &'static str,
+        /// For people.
+        description "description": &'static str,
+        /// Its version.
+        version "version": &'static str,
+        /// For people.
+        category "category": &'static str,
+    }
+
+    /// A template, and what its parameters may say.
+    CatalogTemplateInFull: CatalogTemplate {
+        /// A JSON Schema as text. Where a parameter names a provider configuration, with those
+        /// that can be chosen.
+        param_schema "paramSchema": String,
+    }
+
+    /// What was tried out can be used. What cannot is refused.
+    Valid {
+        /// Always `true`.
+        valid "valid": bool,
+    }
+
+    /// What starts executions.
+    CatalogTrigger {
+        /// What nodes name it by.
+        id "id": &'static str,
+        /// For people.
+        name "name": &'static str,
+        /// Its version.
+        version "version": &'static str,
+    }
+
+    /// What starts executions, and what its nodes may say.
+    CatalogTriggerInFull: CatalogTrigger {
+        /// A JSON Schema as text.
+        schema "schema": String,
+    }
 }
 
-pub(crate) fn executor_with_schema(executor: &CatalogExecutor) -> Value {
-    executor_shape(executor).with("schema", json::to_text(&executor.descriptor.schema)).done()
-}
-
-fn executor_shape(executor: &CatalogExecutor) -> Shape {
+pub(crate) fn executor(executor: &domain::CatalogExecutor) -> CatalogExecutor {
     let descriptor = &executor.descriptor;
-    let provider_id = Some(executor.provider_id).filter(|id| !id.is_empty());
-    Shape::new()
-        .with("id", descriptor.id)
-        .with("name", descriptor.name)
-        .with("category", descriptor.category)
-        .with("version", descriptor.version)
-        .maybe("providerId", provider_id)
+    CatalogExecutor {
+        id: descriptor.id,
+        name: descriptor.name,
+        category: descriptor.category,
+        version: descriptor.version,
+        provider_id: Some(executor.provider_id).filter(|id| !id.is_empty()),
+    }
 }
 
-pub(crate) fn provider(provider: &CatalogProvider) -> Value {
-    provider_shape(provider).done()
+pub(crate) fn executor_in_full(executor: &domain::CatalogExecutor) -> CatalogExecutorInFull {
+    let schema = json::to_text(&executor.descriptor.schema);
+    CatalogExecutorInFull { base: self::executor(executor), schema }
 }
 
-pub(crate) fn provider_with_schema(provider: &CatalogProvider) -> Value {
-    let schema = json::to_text(&provider.descriptor.config_schema);
-    provider_shape(provider).with("configSchema", schema).done()
-}
-
-fn provider_shape(provider: &CatalogProvider) -> Shape {
+pub(crate) fn provider(provider: &domain::CatalogProvider) -> CatalogProvider {
     let descriptor = &provider.descriptor;
-    Shape::new()
-        .with("id", descriptor.id)
-        .with("name", descriptor.name)
-        .with("description", descriptor.description)
-        .with("version", descriptor.version)
+    CatalogProvider {
+        id: descriptor.id,
+        name: descriptor.name,
+        description: descriptor.description,
+        version: descriptor.version,
+    }
 }
 
-pub(crate) fn template(template: &CatalogTemplate) -> Value {
-    template_shape(template).done()
+pub(crate) fn provider_in_full(provider: &domain::CatalogProvider) -> CatalogProviderInFull {
+    let config_schema = json::to_text(&provider.descriptor.config_schema);
+    CatalogProviderInFull { base: self::provider(provider), config_schema }
+}
+
+pub(crate) fn template(template: &domain::CatalogTemplate) -> CatalogTemplate {
+    let descriptor = &template.descriptor;
+    CatalogTemplate {
+        id: descriptor.id,
+        name: descriptor.name,
+        description: descriptor.description,
+        version: descriptor.version,
+        category: descriptor.category,
+    }
 }
 
 /// With the schema of its parameters as it is to be shown.
-pub(crate) fn template_with_params(template: &CatalogTemplate, params: &Value) -> Value {
-    template_shape(template).with("paramSchema", json::to_text(params)).done()
+pub(crate) fn template_in_full(
+    template: &domain::CatalogTemplate,
+    params: &Value,
+) -> CatalogTemplateInFull {
+    CatalogTemplateInFull { base: self::template(template), param_schema: json::to_text(params) }
 }
 
-fn template_shape(template: &CatalogTemplate) -> Shape {
-    let descriptor = &template.descriptor;
-    Shape::new()
-        .with("id", descriptor.id)
-        .with("name", descriptor.name)
-        .with("description", descriptor.description)
-        .with("version", descriptor.version)
-        .with("category", descriptor.category)
+/// What was tried out can be used.
+pub(crate) fn valid() -> Valid {
+    Valid { valid: true }
 }
 
 /// The webhook trigger.
-pub(crate) fn trigger() -> Value {
-    trigger_shape().done()
+pub(crate) fn trigger() -> CatalogTrigger {
+    CatalogTrigger { id: WEBHOOK_TRIGGER, name: "Webhook", version: "v1" }
 }
 
 /// The webhook trigger, and what its nodes may say.
-pub(crate) fn trigger_with_schema() -> Value {
-    trigger_shape().with("schema", json::to_text(&webhook_schema())).done()
-}
-
-fn trigger_shape() -> Shape {
-    Shape::new().with("id", WEBHOOK_TRIGGER).with("name", "Webhook").with("version", "v1")
+pub(crate) fn trigger_in_full() -> CatalogTriggerInFull {
+    CatalogTriggerInFull { base: trigger(), schema: json::to_text(&webhook_schema()) }
 }
 
 fn webhook_schema() -> Value {

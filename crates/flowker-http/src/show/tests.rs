@@ -13,14 +13,15 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
+use crate::shape::Shown;
 
 const AT: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 const SHOWN: &str = "2023-11-14T22:13:20Z";
 const ID: &str = "00000000-0000-0000-0000-000000000001";
 const UUID: Uuid = Uuid::from_u128(1);
 
-fn check(shown: &Value, expected: &Value) {
-    assert_eq!(json_text(shown), json_text(expected));
+fn check(shown: impl Shown, expected: &Value) {
+    assert_eq!(json_text(&shown.shown()), json_text(expected));
 }
 
 /// Numbers that were parsed and numbers that were made differ inside.
@@ -50,16 +51,16 @@ fn a_workflow_leaves_out_what_was_not_set() {
         "id": ID, "name": "n", "status": "draft", "nodes": [], "edges": [],
         "createdAt": SHOWN, "updatedAt": SHOWN,
     });
-    check(&workflow(&bare), &shown);
+    check(workflow(&bare), &shown);
     let created =
         json!({"workflowId": ID, "version": "1.0.0", "status": "draft", "createdAt": SHOWN});
-    check(&workflow_created(&bare), &created);
+    check(workflow_created(&bare), &created);
     let number = flowker_core::json::parse(br#"{"n": 1.50}"#).expect("JSON");
     let full = Workflow { description: Some(String::new()), metadata: members(&number), ..bare };
     let mut expected = shown;
     expected["description"] = json!("");
     expected["metadata"] = number;
-    check(&workflow(&full), &expected);
+    check(workflow(&full), &expected);
 }
 
 fn summary(outcome: Option<Outcome>) -> Summary {
@@ -82,7 +83,7 @@ fn a_status_tells_of_the_end_and_of_failures_only() {
         "executionId": ID, "workflowId": ID, "status": "running", "currentStepNumber": 1,
         "totalSteps": 2, "startedAt": SHOWN,
     });
-    check(&status(&summary(None)), &base);
+    check(status(&summary(None)), &base);
     let with = |more: Value| {
         let mut expected = base.clone();
         expected.as_object_mut().expect("an object").extend(members(&more));
@@ -90,16 +91,16 @@ fn a_status_tells_of_the_end_and_of_failures_only() {
     };
     let completed = Outcome::Completed { output: members(&json!({"a": 1})) };
     check(
-        &status(&summary(Some(completed))),
+        status(&summary(Some(completed))),
         &with(json!({"status": "completed", "completedAt": SHOWN})),
     );
     let failed = Outcome::Failed(Failure::new(FailureCode::TimedOut, "too long"));
     let told = json!({
         "status": "failed", "completedAt": SHOWN, "errorMessage": "too long", "failureCode": "timed_out",
     });
-    check(&status(&summary(Some(failed))), &with(told));
+    check(status(&summary(Some(failed))), &with(told));
     let retried = Summary { retry_of: Some(ExecutionId::from_uuid(UUID)), ..summary(None) };
-    check(&status(&retried), &with(json!({"retryOf": ID})));
+    check(status(&retried), &with(json!({"retryOf": ID})));
 }
 
 #[test]
@@ -129,10 +130,10 @@ fn results_hold_every_step() {
         "executionId": ID, "workflowId": ID, "status": "failed", "startedAt": SHOWN,
         "completedAt": SHOWN, "failureCode": "step_failed", "stepResults": expected_steps,
     });
-    check(&results(&summary(Some(failed)), &steps), &expected);
+    check(results(&summary(Some(failed)), &steps), &expected);
     for (output, expected) in [(json!({"a": 1}), Some(json!({"a": 1}))), (json!({}), None)] {
         let completed = Outcome::Completed { output: members(&output) };
-        let shown = results(&summary(Some(completed)), &[]);
+        let shown = results(&summary(Some(completed)), &[]).shown();
         assert_eq!(shown.get("finalOutput"), expected.as_ref());
         assert_eq!(shown["stepResults"], json!([]));
     }
@@ -152,12 +153,12 @@ fn a_provider_configuration_is_masked() {
         created_at: AT,
         updated_at: AT,
     };
-    let shown = provider_config(&config);
+    let shown = provider_config(&config).shown();
     assert_eq!(shown["config"]["base_url"], "http://a");
     assert!(!shown.to_string().contains("topsecret"), "{shown}");
     let names: Vec<_> = shown.as_object().expect("an object").keys().collect();
     let expected = ["config", "createdAt", "id", "name", "providerId", "status", "updatedAt"];
     assert_eq!(names, expected);
     let created = json!({"id": ID, "name": "n", "status": "active", "createdAt": SHOWN});
-    check(&provider_config_created(&config), &created);
+    check(provider_config_created(&config), &created);
 }

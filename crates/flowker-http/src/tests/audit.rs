@@ -9,7 +9,7 @@ use flowker_core::json;
 use flowker_core::ports::{
     AccessError, AuditPage, AuditQuery, Direction, MockAuditLog, StoreError, Verdict,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use uuid::Uuid;
 
@@ -294,7 +294,7 @@ async fn a_caller_that_may_not_is_named_unless_nobody_vouches_for_it() {
         assert_eq!(kept.metadata["error.code"], status.to_string());
     };
     check(|| Ok(Verdict::Denied), 403, (ActorKind::User, "acme/u")).await;
-    let refused = || Ok(Verdict::Refused { status: 401, error: Value::Null });
+    let refused = || Ok(Verdict::Refused { status: 401, error: json!({ "code": "AUT-1" }) });
     check(refused, 401, (ActorKind::ApiKey, "anonymous")).await;
 }
 

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use flowker_core::json;
+use flowker_testkit::Description;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
@@ -15,6 +16,9 @@ use crate::answer::Door;
 use crate::server::serve;
 
 pub(super) const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+/// The header that asks for a fault.
+const INJECTION: &str = "X-Test-Fault-Injection";
 
 /// Everything that came back over one connection.
 #[derive(Debug)]
@@ -64,11 +68,35 @@ pub(super) async fn connect<T>(door: &Arc<Door>, client: impl AsyncFnOnce(Duplex
 /// Sends bytes and reads until the server closes.
 pub(super) async fn exchange(door: &Arc<Door>, bytes: &[u8]) -> Exchange {
     let is_head = bytes.starts_with(b"HEAD ");
-    connect(door, async |mut stream: DuplexStream| {
+    let exchange = connect(door, async |mut stream: DuplexStream| {
         stream.write_all(bytes).await.expect("the stream takes it");
         read_all(&mut stream, is_head).await
     })
-    .await
+    .await;
+    // What a request asks to be failed with is no answer of an operation.
+    let is_injected = bytes.windows(INJECTION.len()).any(|it| it == INJECTION.as_bytes());
+    if let ([answer], false) = (&*exchange.answers, is_injected) {
+        check_described(bytes, answer);
+    }
+    exchange
+}
+
+/// Holds an answer against the description of the API.
+fn check_described(request: &[u8], answer: &Answer) {
+    static DESCRIPTION: LazyLock<Description> =
+        LazyLock::new(|| Description::parse(crate::openapi()));
+    let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line);
+    let mut words = line.split(' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    DESCRIPTION.check(&flowker_testkit::Exchange {
+        method,
+        target,
+        sent: None,
+        status: answer.status,
+        content_type: answer.header("content-type"),
+        body: &answer.body,
+    });
 }
 
 /// Reads answers until the server closes.
