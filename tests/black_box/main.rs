@@ -8,6 +8,7 @@ mod audit;
 mod catalog;
 mod command_line;
 mod crash;
+mod dashboards;
 mod door;
 mod hostile;
 mod idempotency;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use flowker_core::ports::{
-    ApiKeyStore, Archive, AuditLog, Clock, ExecutionStore, IdempotencyStore, ProviderConfigStore,
-    SharedValues, StoreError, WorkflowStore,
+    ApiKeyStore, Archive, AuditLog, Clock, DashboardStore, ExecutionStore, IdempotencyStore,
+    ProviderConfigStore, SharedValues, StoreError, WorkflowStore,
 };
 use flowker_postgres::{ConnectionUrl, PostgresStore};
 use flowker_sqlite::SqliteStore;
@@ -50,6 +50,8 @@ pub struct Ports {
     pub shared: Arc<dyn SharedValues>,
     /// The audit log.
     pub audit: Arc<dyn AuditLog>,
+    /// Figures.
+    pub dashboards: Arc<dyn DashboardStore>,
 }
 
 impl Ports {
@@ -62,6 +64,7 @@ impl Ports {
             + ApiKeyStore
             + SharedValues
             + AuditLog
+            + DashboardStore
             + Clone
             + 'static,
     {
@@ -73,7 +76,8 @@ impl Ports {
             configs: store.clone(),
             api_keys: store.clone(),
             shared: store.clone(),
-            audit: store,
+            audit: store.clone(),
+            dashboards: store,
         }
     }
 }

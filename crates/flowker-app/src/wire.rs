@@ -10,7 +10,7 @@ use flowker_core::net::OutboundPolicy;
 use flowker_core::plans::Plans;
 use flowker_core::ports::{Clock, IdSource, ProviderConfigStore, WorkflowStore};
 use flowker_core::routing::RouteTable;
-use flowker_core::service::{ApiKeys, Audit, Executions, ProviderConfigs, Workflows};
+use flowker_core::service::{ApiKeys, Audit, Dashboards, Executions, ProviderConfigs, Workflows};
 use flowker_core::trigger::{Starter, Trigger};
 use flowker_engine::Engine;
 use flowker_http::{Access, App, GovernorRates, Readiness, StoreHealth};
@@ -52,7 +52,8 @@ pub async fn wire(config: &Config, telemetry: &Telemetry) -> anyhow::Result<Wire
     let ids: Arc<dyn IdSource> = Arc::new(RisingIds);
     let store = Store::open(config, &clock).await?;
     transfer::expect_whole(&*store.archive()).await?;
-    let Ports { executions, keys, workflows, configs, api_keys, shared, audit } = store.ports();
+    let Ports { executions, keys, workflows, configs, api_keys, shared, audit, dashboards } =
+        store.ports();
     let configs: Arc<dyn ProviderConfigStore> =
         Arc::new(SealedConfigs::new(configs, config.secrets_key));
     let policy = OutboundPolicy {
@@ -121,6 +122,7 @@ pub async fn wire(config: &Config, telemetry: &Telemetry) -> anyhow::Result<Wire
             ids: Arc::clone(&ids),
         },
         audit: Audit { log: audit, ids: Arc::clone(&ids) },
+        dashboards: Dashboards { store: dashboards, clock: Arc::clone(&clock) },
         catalog,
         api_keys: ApiKeys {
             store: api_keys,

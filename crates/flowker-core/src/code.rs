@@ -69,6 +69,7 @@ codes! {
     ProviderConfigNameTooLong "FLK-0296" "The provider configuration's name is longer than 100 bytes.";
     ProviderConfigEmpty "FLK-0298" "The config is empty.";
     ProviderConfigDescriptionTooLong "FLK-0299" "The description is longer than 500 bytes.";
+    DashboardFilterInvalid "FLK-0302" "A filter of a dashboard is not valid, or asks for too much.";
     QueryInvalid "FLK-0304" "A query parameter is not valid.";
     DateInvalid "FLK-0305" "A date is not RFC 3339.";
     DateRangeInvalid "FLK-0308" "A range of dates ends before it begins.";

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod catalog;
 pub mod code;
 pub mod condition;
+pub mod dashboard;
 pub mod decimal;
 pub mod digest;
 pub mod execution;

@@ -9,6 +9,7 @@ mod access;
 mod api_key;
 mod archive;
 mod audit;
+mod dashboard;
 mod execution;
 mod idempotency;
 mod provider;
@@ -23,6 +24,7 @@ pub use access::{
 pub use api_key::{ApiKey, ApiKeyPage, ApiKeyQuery, ApiKeyStore, ApiKeyWritten, PreviousKey};
 pub use archive::Archive;
 pub use audit::{AuditLog, AuditPage, AuditQuery};
+pub use dashboard::DashboardStore;
 pub use execution::{
     Acceptance, Append, Backlog, CancelAnswer, Claim, ExecutionPage, ExecutionQuery, ExecutionSort,
     ExecutionStore, NewExecution, Precondition,
@@ -49,6 +51,7 @@ pub use {
     api_key::MockApiKeyStore,
     archive::MockArchive,
     audit::MockAuditLog,
+    dashboard::MockDashboardStore,
     execution::MockExecutionStore,
     idempotency::MockIdempotencyStore,
     provider::MockProvider,

@@ -78,6 +78,13 @@ impl Refusal {
         Self::of_members(code, vec![Fault::new(path, message)])
     }
 
+    /// The same refusal in its own words, for a member.
+    #[must_use]
+    pub fn at(mut self, path: impl Into<String>, message: impl fmt::Display) -> Self {
+        self.faults.push(Fault::new(path, message));
+        self
+    }
+
     /// The same refusal, saying when to come back.
     #[must_use]
     pub fn retry_after(self, delay: Duration) -> Self {

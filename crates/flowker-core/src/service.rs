@@ -7,6 +7,7 @@ mod api_keys;
 mod audit;
 mod catalog;
 mod connectivity;
+mod dashboards;
 mod executions;
 pub mod masking;
 mod provider_configs;
@@ -23,6 +24,7 @@ pub use api_keys::{
 pub use audit::Audit;
 pub use catalog::check_executor_config;
 pub use connectivity::{ConnectivityReport, StageReport, StageStatus, Verdict};
+pub use dashboards::{BUCKETS_MAX, Dashboards, ENDED_MAX, POINTS_MAX, SeriesRequest};
 pub use executions::{Executions, NamedStep, StartOptions};
 pub use provider_configs::{DESCRIPTION_BYTES_MAX, ProviderConfigs, Users};
 pub use workflows::{Workflows, check_document, check_template_params};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use flowker_core::catalog::Catalog;
 use flowker_core::ports::{Clock, Tracer};
-use flowker_core::service::{ApiKeys, Audit, Executions, ProviderConfigs, Workflows};
+use flowker_core::service::{ApiKeys, Audit, Dashboards, Executions, ProviderConfigs, Workflows};
 use flowker_core::trigger::Trigger;
 
 use crate::access::Access;
@@ -26,6 +26,8 @@ pub struct App {
     pub provider_configs: ProviderConfigs,
     /// The audit log.
     pub audit: Audit,
+    /// Figures.
+    pub dashboards: Dashboards,
     /// What workflows can be built from.
     pub catalog: Arc<Catalog>,
     /// API keys.

@@ -206,6 +206,7 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         | Code::ProviderConfigNameTooLong
         | Code::ProviderConfigEmpty
         | Code::ProviderConfigDescriptionTooLong
+        | Code::DashboardFilterInvalid
         | Code::QueryInvalid
         | Code::DateInvalid
         | Code::DateRangeInvalid

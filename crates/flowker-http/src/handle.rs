@@ -3,6 +3,7 @@
 mod api_keys;
 mod audit;
 mod catalog;
+mod dashboards;
 mod description;
 mod executions;
 mod health;
@@ -230,6 +231,9 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Result<Reply, Fa
         Endpoint::ExportAuditEvents => audit::export(call).await,
         Endpoint::ShowAuditEvent => audit::show(call).await,
         Endpoint::VerifyAuditEvent => audit::verify(call).await,
+        Endpoint::WorkflowsSummary => dashboards::workflows(&call).await,
+        Endpoint::ExecutionsSummary => dashboards::executions(&call).await,
+        Endpoint::Timeseries => dashboards::timeseries(&call).await,
         Endpoint::Health => Ok(health::health(&call).await),
         Endpoint::Ready => Ok(health::ready(&call).await),
         Endpoint::Version => Ok(health::version(&call)),

@@ -51,6 +51,7 @@ const TAGS: &[(&str, &str)] = &[
     ("API keys", "Who may do what."),
     ("Audit log", "Who did what, in an order that nobody can rewrite unnoticed."),
     ("Catalog", "What workflows can be built from."),
+    ("Dashboards", "Figures about many executions at once."),
     ("Service", "The service itself. Of these routes only `/metrics` needs credentials."),
 ];
 

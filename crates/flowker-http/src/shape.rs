@@ -136,6 +136,7 @@ macro_rules! shapes {
         }
     )+) => {$(
         $(#[doc = $meaning])+
+        #[allow(clippy::struct_field_names, reason = "members have the names under which they travel")]
         #[derive(Debug)]
         pub(crate) struct $name {
             $(pub(crate) base: $base,)?

@@ -4,6 +4,7 @@ mod api_key;
 mod audit;
 mod catalog;
 mod connectivity;
+mod dashboard;
 mod execution;
 mod health;
 mod provider_config;
@@ -18,6 +19,10 @@ pub(crate) use catalog::{
     template_in_full, trigger, trigger_in_full, valid,
 };
 pub(crate) use connectivity::{ConnectivityReport, connectivity};
+pub(crate) use dashboard::{
+    ExecutionsSummary, Timeseries, WorkflowsSummary, executions_summary, timeseries,
+    workflows_summary,
+};
 pub(crate) use execution::{
     Execution, ExecutionResults, ExecutionStarted, begun, results, retried, status,
 };

@@ -7,6 +7,7 @@ mod browsers;
 mod catalog;
 mod connections;
 mod corpus;
+mod dashboards;
 mod description;
 mod endpoints;
 mod lists;

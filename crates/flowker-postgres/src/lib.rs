@@ -22,6 +22,7 @@ mod api_key;
 mod archive;
 mod audit;
 mod connect;
+mod dashboard;
 mod db;
 mod error;
 mod execution;

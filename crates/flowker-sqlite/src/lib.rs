@@ -25,6 +25,7 @@ mod api_key;
 mod archive;
 mod audit;
 mod checkpoint;
+mod dashboard;
 mod error;
 mod execution;
 mod idempotency;

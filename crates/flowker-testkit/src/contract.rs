@@ -11,6 +11,7 @@
 pub mod api_key;
 pub mod archive;
 pub mod audit;
+pub mod dashboard;
 pub mod execution;
 pub mod idempotency;
 pub mod provider_config;
@@ -292,6 +293,27 @@ macro_rules! api_key_store_contract {
                 a_revoked_key_is_kept_and_not_listed_as_usable
                 the_keys_revision_grows_with_every_change
                 pages_hold_every_key_once
+            ]);
+        }
+    };
+}
+
+/// Proves that an adapter keeps the promises of
+/// [`DashboardStore`](flowker_core::ports::DashboardStore), with one test each. As
+/// [`execution_store_contract!`](crate::execution_store_contract).
+#[macro_export]
+macro_rules! dashboard_store_contract {
+    ($make:expr) => {
+        mod dashboard_store_contract {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $crate::contract_tests!(dashboard, $make, [
+                workflows_are_counted_by_status
+                every_execution_is_counted_once
+                a_series_has_the_figures_of_its_executions
+                a_series_of_one_workflow_has_no_others
+                a_series_that_asks_for_too_much_is_refused
             ]);
         }
     };

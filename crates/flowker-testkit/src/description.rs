@@ -89,7 +89,7 @@ impl Description {
             }
         }
         let Some(operation) = self.operation(exchange.method, path) else {
-            return self.without_operation(exchange);
+            return without_operation(exchange);
         };
         let mut faults = self.answer_faults(operation, exchange);
         if (200..300).contains(&exchange.status) {
@@ -115,14 +115,6 @@ impl Description {
         let method = if method == "HEAD" { "GET" } else { method };
         let candidates = self.operations.iter().filter(|it| it.method == method);
         candidates.into_iter().find(|it| matches(&it.template, path))
-    }
-
-    fn without_operation(&self, exchange: &Exchange<'_>) -> Vec<String> {
-        let is_webhook = is_below(WEBHOOKS, exchange.target) || exchange.target == "/v1/webhooks";
-        if is_webhook || WITHOUT_OPERATION.contains(&exchange.status) {
-            return Vec::new();
-        }
-        vec![format!("{} {} is not described", exchange.method, exchange.target)]
     }
 
     fn answer_faults(&self, operation: &Operation, exchange: &Exchange<'_>) -> Vec<String> {
@@ -208,6 +200,15 @@ impl Description {
         });
         Arc::clone(made)
     }
+}
+
+/// What is wrong with an exchange for which there is no operation.
+fn without_operation(exchange: &Exchange<'_>) -> Vec<String> {
+    let is_webhook = is_below(WEBHOOKS, exchange.target) || exchange.target == "/v1/webhooks";
+    if is_webhook || WITHOUT_OPERATION.contains(&exchange.status) {
+        return Vec::new();
+    }
+    vec![format!("{} {} is not described", exchange.method, exchange.target)]
 }
 
 /// What is left of a target when it names the server, too.

@@ -62,6 +62,9 @@ pub enum Method {
     SearchAudit,
     AuditSequence,
     AuditChain,
+    WorkflowsByStatus,
+    CountExecutions,
+    Series,
 }
 
 /// Which calls of a method a fault meets.

@@ -4,6 +4,7 @@ mod api_keys;
 mod archive;
 mod audit;
 mod configs;
+mod dashboard;
 mod executions;
 mod keys;
 mod page;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use flowker_core::id::ReplicaId;
 use flowker_core::ports::{
-    ApiKeyStore, Archive, AuditLog, ExecutionStore, IdempotencyStore, ProviderConfigStore,
-    SharedValues, WorkflowStore,
+    ApiKeyStore, Archive, AuditLog, DashboardStore, ExecutionStore, IdempotencyStore,
+    ProviderConfigStore, SharedValues, WorkflowStore,
 };
 
 use crate::clock::TestClock;
@@ -30,6 +30,8 @@ pub struct Stores {
     pub shared: Arc<dyn SharedValues>,
     /// The audit log.
     pub audit: Arc<dyn AuditLog>,
+    /// Figures.
+    pub dashboards: Arc<dyn DashboardStore>,
 }
 
 impl Stores {
@@ -43,6 +45,7 @@ impl Stores {
             + ApiKeyStore
             + SharedValues
             + AuditLog
+            + DashboardStore
             + 'static,
     {
         Self {
@@ -53,6 +56,7 @@ impl Stores {
             api_keys: store.clone(),
             shared: store.clone(),
             audit: store.clone(),
+            dashboards: store.clone(),
         }
     }
 }

@@ -35,6 +35,7 @@ mod in_memory {
     crate::api_key_store_contract!(memory);
     crate::shared_values_contract!(memory);
     crate::audit_log_contract!(memory);
+    crate::dashboard_store_contract!(memory);
     crate::archive_contract!(archived, archived);
 
     #[test]
@@ -53,6 +54,7 @@ mod behind_faults {
     crate::api_key_store_contract!(without_faults);
     crate::shared_values_contract!(without_faults);
     crate::audit_log_contract!(without_faults);
+    crate::dashboard_store_contract!(without_faults);
 }
 
 /// What is not on a list is not run by anybody.
@@ -64,6 +66,7 @@ fn every_promise_is_on_its_list() {
         include_str!("contract/archive/moved.rs"),
         include_str!("contract/audit/sealed.rs"),
         include_str!("contract/audit/written.rs"),
+        include_str!("contract/dashboard.rs"),
         include_str!("contract/execution/accept.rs"),
         include_str!("contract/execution/cancel.rs"),
         include_str!("contract/execution/journal.rs"),

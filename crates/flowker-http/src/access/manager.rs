@@ -198,5 +198,8 @@ mod tests {
         check(Endpoint::ListExecutorsOfProvider, ("catalog", "read"));
         check(Endpoint::PatchProviderConfig, ("provider-configurations", "manage"));
         check(Endpoint::ListApiKeys, ("api-keys", "manage"));
+        check(Endpoint::Timeseries, ("dashboards", "read"));
+        check(Endpoint::ExportAuditEvents, ("audit-events", "read"));
+        check(Endpoint::Metrics, ("metrics", "read"));
     }
 }

@@ -3,6 +3,7 @@
 mod api_keys;
 mod audit;
 mod catalog;
+mod dashboards;
 mod executions;
 mod provider_configs;
 mod service;
@@ -66,6 +67,9 @@ pub(super) fn operation(endpoint: Endpoint) -> Operation {
         Endpoint::ExportAuditEvents => audit::export(),
         Endpoint::ShowAuditEvent => audit::show(),
         Endpoint::VerifyAuditEvent => audit::verify(),
+        Endpoint::WorkflowsSummary => dashboards::workflows(),
+        Endpoint::ExecutionsSummary => dashboards::executions(),
+        Endpoint::Timeseries => dashboards::timeseries(),
         Endpoint::Health => service::health(),
         Endpoint::Ready => service::ready(),
         Endpoint::Version => service::version(),

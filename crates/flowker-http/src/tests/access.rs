@@ -57,6 +57,10 @@ async fn each_scope_opens_its_own_routes() {
     world.executions.expect_list().returning(|_| Err(flowker_core::ports::StoreError::Full));
     world.configs.expect_list().returning(|_| Err(flowker_core::ports::StoreError::Full));
     world.audit.expect_search().returning(|_| Err(flowker_core::ports::StoreError::Full));
+    let figures = &mut world.dashboards;
+    figures.expect_workflows_by_status().returning(|| Err(flowker_core::ports::StoreError::Full));
+    figures.expect_count_executions().returning(|_| Err(flowker_core::ports::StoreError::Full));
+    figures.expect_series().returning(|_| Err(flowker_core::ports::StoreError::Full));
     let door = world.door();
     door.app.access.keys.as_ref().expect("keys").refresh().await.expect("refresh");
     for (method, template, endpoint) in ROUTES.iter().filter(|row| route::needs_key(row.1)) {

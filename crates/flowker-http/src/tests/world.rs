@@ -12,12 +12,12 @@ use flowker_core::id::{ExecutionId, ReplicaId, WorkflowId};
 use flowker_core::plans::Plans;
 use flowker_core::ports::{
     Acceptance, Authorizer, ExecutorDescriptor, MockApiKeyStore, MockAuditLog, MockClock,
-    MockDispatcher, MockExecutionStore, MockIdSource, MockIdempotencyStore, MockProvider,
-    MockProviderConfigStore, MockSecrets, MockWorkflowStore, Probe, ProbeFailure, Probed, Provider,
-    ProviderDescriptor, TokenVerifier, Untraced,
+    MockDashboardStore, MockDispatcher, MockExecutionStore, MockIdSource, MockIdempotencyStore,
+    MockProvider, MockProviderConfigStore, MockSecrets, MockWorkflowStore, Probe, ProbeFailure,
+    Probed, Provider, ProviderDescriptor, TokenVerifier, Untraced,
 };
 use flowker_core::routing::RouteTable;
-use flowker_core::service::{ApiKeys, Audit, Executions, ProviderConfigs, Workflows};
+use flowker_core::service::{ApiKeys, Audit, Dashboards, Executions, ProviderConfigs, Workflows};
 use flowker_core::time::Timestamp;
 use flowker_core::trigger::{Starter, Trigger};
 use flowker_core::workflow::{Definition, Lifecycle, NewRoute, Route, WebhookPath, Workflow};
@@ -42,6 +42,7 @@ pub(super) struct World {
     pub keys: MockIdempotencyStore,
     pub configs: MockProviderConfigStore,
     pub audit: MockAuditLog,
+    pub dashboards: MockDashboardStore,
     pub dispatcher: MockDispatcher,
     pub readiness: Ready,
     pub api_keys: MockApiKeyStore,
@@ -120,6 +121,7 @@ impl World {
             keys,
             configs: MockProviderConfigStore::new(),
             audit,
+            dashboards: MockDashboardStore::new(),
             dispatcher,
             readiness: Ready::Up,
             api_keys: MockApiKeyStore::new(),
@@ -201,6 +203,7 @@ impl World {
                 ids: ids.clone(),
             },
             audit: Audit { log: Arc::new(self.audit), ids: ids.clone() },
+            dashboards: Dashboards { store: Arc::new(self.dashboards), clock: clock.clone() },
             catalog,
             api_keys: ApiKeys {
                 store: api_keys,

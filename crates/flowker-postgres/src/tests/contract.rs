@@ -61,6 +61,7 @@ flowker_testkit::provider_config_store_contract!(fresh_store);
 flowker_testkit::api_key_store_contract!(fresh_store);
 flowker_testkit::shared_values_contract!(fresh_store);
 flowker_testkit::audit_log_contract!(fresh_store);
+flowker_testkit::dashboard_store_contract!(fresh_store);
 flowker_testkit::archive_contract!(in_memory, fresh_archive);
 
 /// From this kind of store to another.
@@ -80,6 +81,7 @@ mod pooled {
     flowker_testkit::api_key_store_contract!(fresh_pooled_store);
     flowker_testkit::shared_values_contract!(fresh_pooled_store);
     flowker_testkit::audit_log_contract!(fresh_pooled_store);
+    flowker_testkit::dashboard_store_contract!(fresh_pooled_store);
     flowker_testkit::archive_contract!(fresh_pooled_archive, fresh_pooled_archive);
 }
 

@@ -5,6 +5,7 @@ use tokio_postgres::types::Type;
 
 use crate::archive;
 use crate::audit;
+use crate::dashboard;
 use crate::db::SETTINGS;
 use crate::execution as executions;
 use crate::execution::list;
@@ -73,7 +74,7 @@ fn others() -> impl Iterator<Item = &'static Statement> {
     let keys = [&idempotency::FIND, &idempotency::PURGE];
     let merged = audit::MERGED.iter().copied().flat_map(each);
     let audited = audit::STATEMENTS.iter().copied().chain(merged);
-    executions::STATEMENTS.iter().copied().chain(keys).chain(audited)
+    executions::STATEMENTS.iter().copied().chain(keys).chain(audited).chain(dashboard::STATEMENTS)
 }
 
 /// Checks all plans over a database that `setup` has filled.

@@ -54,6 +54,7 @@ flowker_testkit::provider_config_store_contract!(fresh_store);
 flowker_testkit::api_key_store_contract!(fresh_store);
 flowker_testkit::shared_values_contract!(fresh_store);
 flowker_testkit::audit_log_contract!(fresh_store);
+flowker_testkit::dashboard_store_contract!(fresh_store);
 flowker_testkit::archive_contract!(fresh_archive, fresh_archive);
 
 /// From and to a store of another kind.

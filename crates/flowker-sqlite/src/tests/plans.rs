@@ -6,7 +6,7 @@ use super::*;
 use crate::execution::list;
 use crate::named::{Pages, Ways};
 use crate::{
-    api_key, archive, audit, execution as executions, idempotency, provider_config,
+    api_key, archive, audit, dashboard, execution as executions, idempotency, provider_config,
     workflow as workflows,
 };
 
@@ -42,6 +42,24 @@ fn hot_statements_use_indexes() {
     for statement in [idempotency::FIND, idempotency::WRITE, idempotency::PURGE] {
         check(&db, statement);
     }
+}
+
+#[test]
+fn figures_use_indexes() {
+    let database = Database::new();
+    drop(database.open());
+    let db = look(&database.path());
+    for statement in [
+        dashboard::COUNT_ENDED,
+        dashboard::UNFINISHED,
+        dashboard::UNFINISHED_OF_WORKFLOW,
+        dashboard::ENDED,
+        dashboard::ENDED_OF_WORKFLOW,
+    ] {
+        check(&db, statement);
+    }
+    let counting = plan(&db, dashboard::COUNT_UNFINISHED);
+    assert!(counting[0].starts_with("SEARCH ready USING INDEX"), "{counting:?}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::sample;
 use crate::subject::Subject;
 
 /// Accepts the `n`-th execution as it is, and asserts that it was.
-async fn accept(subject: &Subject, new: NewExecution) -> ExecutionId {
+pub(super) async fn accept(subject: &Subject, new: NewExecution) -> ExecutionId {
     let id = new.execution.id;
     let answer = subject.stores.executions.accept(new).await.expect("accept");
     assert_eq!(answer, Acceptance::Accepted);
@@ -50,7 +50,7 @@ fn append(id: ExecutionId, fence: Fence, position: usize, entries: Vec<Entry>) -
     Append { id, fence, position, entries, end: None }
 }
 
-fn ending(id: ExecutionId, fence: Fence, outcome: Outcome, at: Timestamp) -> Append {
+pub(super) fn ending(id: ExecutionId, fence: Fence, outcome: Outcome, at: Timestamp) -> Append {
     Append { id, fence, position: 0, entries: Vec::new(), end: Some((outcome, at)) }
 }
 

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use flowker_core::actor::Actor;
 use flowker_core::audit::{AuditEntry, AuditEvent, Link};
+use flowker_core::dashboard::{Counts, Series, SeriesQuery, Span};
 use flowker_core::execution::{Entry, Execution, Fence, Owned, Summary};
 use flowker_core::id::{
     ApiKeyId, AuditEventId, ExecutionId, ProviderConfigId, ReplicaId, WorkflowId,
@@ -10,13 +11,14 @@ use flowker_core::id::{
 use flowker_core::idempotency::IdempotencyKey;
 use flowker_core::ports::{
     Acceptance, Activation, ApiKey, ApiKeyPage, ApiKeyQuery, ApiKeyStore, ApiKeyWritten, Append,
-    AuditLog, AuditPage, AuditQuery, Backlog, CancelAnswer, ConfigWritten, ExecutionPage,
-    ExecutionQuery, ExecutionStore, IdempotencyStore, KnownKey, NewExecution, ProviderConfig,
-    ProviderConfigPage, ProviderConfigQuery, ProviderConfigStore, SharedValues, StoreError,
-    Transition, UnusedWritten, WorkflowPage, WorkflowQuery, WorkflowStore, WorkflowWritten,
+    AuditLog, AuditPage, AuditQuery, Backlog, CancelAnswer, ConfigWritten, DashboardStore,
+    ExecutionPage, ExecutionQuery, ExecutionStore, IdempotencyStore, KnownKey, NewExecution,
+    ProviderConfig, ProviderConfigPage, ProviderConfigQuery, ProviderConfigStore, SharedValues,
+    StoreError, Transition, UnusedWritten, WorkflowPage, WorkflowQuery, WorkflowStore,
+    WorkflowWritten,
 };
 use flowker_core::time::Timestamp;
-use flowker_core::workflow::{Definition, Route, WebhookPath, Workflow};
+use flowker_core::workflow::{Definition, Lifecycle, Route, WebhookPath, Workflow};
 
 use super::{FaultyStore, Method};
 
@@ -288,5 +290,20 @@ impl AuditLog for FaultyStore {
 
     async fn chain(&self, from: u64, limit: usize) -> Result<Vec<Link>, StoreError> {
         self.pass_on(Method::AuditChain, self.inner.audit.chain(from, limit)).await
+    }
+}
+
+#[async_trait]
+impl DashboardStore for FaultyStore {
+    async fn workflows_by_status(&self) -> Result<Vec<(Lifecycle, u64)>, StoreError> {
+        self.pass_on(Method::WorkflowsByStatus, self.inner.dashboards.workflows_by_status()).await
+    }
+
+    async fn count_executions(&self, span: Span) -> Result<Counts, StoreError> {
+        self.pass_on(Method::CountExecutions, self.inner.dashboards.count_executions(span)).await
+    }
+
+    async fn series(&self, query: SeriesQuery) -> Result<Series, StoreError> {
+        self.pass_on(Method::Series, self.inner.dashboards.series(query)).await
     }
 }

@@ -25,7 +25,7 @@ pub(in crate::contract) fn everything() -> ExecutionQuery {
 }
 
 /// Fourteen executions of three workflows, in all statuses, several with the same moments.
-async fn many(subject: &Subject) {
+pub(in crate::contract) async fn many(subject: &Subject) {
     let executions = &subject.stores.executions;
     let failed = Outcome::Failed(Failure::new(FailureCode::StepFailed, "no answer"));
     for n in 1..=14 {
